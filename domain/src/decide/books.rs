@@ -1,0 +1,150 @@
+//! The difference between what a conversion earns and what is booked for it, as balanced journal entries (P5).
+//!
+//! What was booked stays listed at zero when a publisher loses it, so that whatever comes later is a correction.
+
+use super::commission::Earnings;
+use super::ruling::{Ruling, Terms};
+use schemas::decimal::{Amount, Currency};
+use schemas::id::EntryId;
+use schemas::name::{CampaignId, PublisherId};
+use schemas::record::decision::{Decision, PublisherShare};
+use schemas::record::journal::{Cause, JournalEntry, Posting};
+use schemas::record::state::Booked;
+use schemas::time::{MICROS_PER_DAY, Micros};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Amounts {
+    commission: Amount,
+    payout: Amount,
+    platform_fee: Amount,
+}
+
+impl Amounts {
+    fn minus(self, other: Amounts) -> Amounts {
+        Amounts {
+            commission: self.commission - other.commission,
+            payout: self.payout - other.payout,
+            platform_fee: self.platform_fee - other.platform_fee,
+        }
+    }
+
+    fn of(booked: &Booked) -> Amounts {
+        Amounts { commission: booked.commission, payout: booked.payout, platform_fee: booked.platform_fee }
+    }
+}
+
+/// Brings `booked` up to the decision; returns the entries that do it, by publisher.
+pub(super) fn book(
+    booked: &mut Vec<Booked>,
+    decision: &Decision,
+    ruling: &Ruling,
+    earnings: Option<&Earnings>,
+) -> Vec<JournalEntry> {
+    let mut due: BTreeMap<PublisherId, (Option<Booked>, Option<Booked>)> = BTreeMap::new();
+    for before in booked.drain(..) {
+        let publisher = before.publisher.clone();
+        due.entry(publisher).or_default().0 = Some(before);
+    }
+    let mut hold_until = decision.received_at;
+    if let (Ruling::Earned(earned), Some(earnings)) = (ruling, earnings) {
+        hold_until = hold_until.plus(i64::from(earned.terms.body.hold_days).saturating_mul(MICROS_PER_DAY));
+        for share in earnings.shares.iter().filter(|share| !share.commission.is_zero()) {
+            let after = target(share, &earned.campaign, &earned.terms, decision.currency);
+            due.entry(share.publisher.clone()).or_default().1 = Some(after);
+        }
+    }
+    let mut entries = Vec::new();
+    for (before, after) in due.into_values() {
+        booked.extend(book_one(before, after, &mut Writer { decision, hold_until, entries: &mut entries }));
+    }
+    entries
+}
+
+fn target(share: &PublisherShare, campaign: &CampaignId, terms: &Terms, currency: Currency) -> Booked {
+    Booked {
+        publisher: share.publisher.clone(),
+        campaign: campaign.clone(),
+        currency,
+        contract: terms.contract.clone(),
+        contract_version: terms.version,
+        commission: share.commission,
+        payout: share.payout,
+        platform_fee: share.platform_fee,
+    }
+}
+
+/// One publisher: from what is booked to what it earns. Returns what is then booked.
+fn book_one(before: Option<Booked>, after: Option<Booked>, writer: &mut Writer) -> Option<Booked> {
+    match (before, after) {
+        (None, after) => {
+            if let Some(after) = &after {
+                writer.write(after, Amounts::default(), Cause::Conversion, writer.hold_until);
+            }
+            after
+        }
+        (Some(before), Some(after)) if before.currency == after.currency => {
+            let changed = writer.write(&after, Amounts::of(&before), Cause::Correction, writer.hold_until);
+            Some(if changed { after } else { before })
+        }
+        (Some(before), after) => {
+            // Money of two currencies does not add: all of the old goes back, then the new is booked.
+            let nothing = emptied(&before);
+            writer.write(&nothing, Amounts::of(&before), Cause::Correction, writer.decision.received_at);
+            if let Some(after) = &after {
+                writer.write(after, Amounts::default(), Cause::Correction, writer.hold_until);
+            }
+            Some(after.unwrap_or(nothing))
+        }
+    }
+}
+
+fn emptied(booked: &Booked) -> Booked {
+    Booked { commission: Amount::ZERO, payout: Amount::ZERO, platform_fee: Amount::ZERO, ..booked.clone() }
+}
+
+struct Writer<'w> {
+    decision: &'w Decision,
+    hold_until: Micros,
+    entries: &'w mut Vec<JournalEntry>,
+}
+
+impl Writer<'_> {
+    /// Writes the entry that leads from `before` to `after`; false where they are equal.
+    fn write(&mut self, after: &Booked, before: Amounts, cause: Cause, hold_until: Micros) -> bool {
+        let delta = Amounts::of(after).minus(before);
+        if delta == Amounts::default() {
+            return false;
+        }
+        let Decision { conversion_id, revision, .. } = *self.decision;
+        let decision = self.decision;
+        let postings = vec![
+            Posting { account: format!("advertiser:{}", decision.advertiser), amount: delta.commission },
+            Posting { account: format!("publisher:{}", after.publisher), amount: -delta.payout },
+            Posting { account: "platform".into(), amount: -delta.platform_fee },
+        ];
+        // Every amount that gets here was split by subtraction, so this holds unless a rule above is broken.
+        assert!(postings.iter().map(|posting| posting.amount).sum::<Amount>().is_zero(), "P5: entry does not balance");
+        self.entries.push(JournalEntry {
+            entry_id: EntryId::new(conversion_id, &after.publisher, revision, after.currency),
+            tenant: decision.tenant.clone(),
+            publisher: after.publisher.clone(),
+            advertiser: decision.advertiser.clone(),
+            campaign: after.campaign.clone(),
+            conversion_id,
+            revision,
+            cause,
+            occurred_at: decision.occurred_at,
+            received_at: decision.received_at,
+            currency: after.currency,
+            contract: after.contract.clone(),
+            contract_version: after.contract_version,
+            postings,
+            cumulative_commission: after.commission,
+            cumulative_payout: after.payout,
+            cumulative_platform_fee: after.platform_fee,
+            hold_until,
+        });
+        true
+    }
+}

@@ -1,0 +1,122 @@
+//! What each piece of evidence is worth by itself: the touches or the code that it stands for, or why it stands for
+//! nothing. Which one wins is `ruling`'s.
+
+use super::explain::span;
+use super::facts::{self, Facts};
+use super::touches::JudgedJourney;
+use schemas::catalog::{AsOf, Catalog};
+use schemas::name::{CampaignId, CouponCode, LinkCode, PublisherId};
+use schemas::record::event::{Event, Evidence, EvidenceNames};
+
+pub(super) struct JudgedEvidence<'a> {
+    pub event: &'a Event,
+    pub evidence: &'a Evidence,
+    pub finding: Finding,
+}
+
+#[derive(Clone)]
+pub(super) enum Finding {
+    /// All eligible touches of this journey, an index, of which there are some.
+    Journey(usize),
+    Code(Code),
+    Nothing {
+        reason: String,
+        measured: String,
+    },
+}
+
+/// A publisher's link or coupon without a click: one synthetic touch.
+#[derive(Clone)]
+pub(super) struct Code {
+    pub campaign: CampaignId,
+    pub publisher: PublisherId,
+    /// The link's code, or `coupon:` and the coupon's.
+    pub link: String,
+}
+
+/// Judges all evidence, by (time of its event, event id, position).
+pub(super) fn judge<'f>(facts: &'f Facts, journeys: &[JudgedJourney], catalog: &Catalog) -> Vec<JudgedEvidence<'f>> {
+    let pairs = facts.events.iter().flat_map(|event| event.evidence.iter().map(move |evidence| (event, evidence)));
+    pairs
+        .map(|(event, evidence)| {
+            let finding = if facts.too_late_to_count(event) {
+                nothing("delivery_too_late", span(facts::lateness(event)))
+            } else {
+                match evidence.names {
+                    EvidenceNames::Touch => token(evidence, journeys),
+                    EvidenceNames::Link => link(event, evidence, catalog),
+                    EvidenceNames::Coupon => coupon(event, evidence, catalog),
+                    EvidenceNames::Nothing => {
+                        nothing(evidence.problem.as_deref().unwrap_or("names_nothing"), evidence.value.clone())
+                    }
+                }
+            };
+            JudgedEvidence { event, evidence, finding }
+        })
+        .collect()
+}
+
+fn nothing(reason: &str, measured: impl Into<String>) -> Finding {
+    Finding::Nothing { reason: reason.to_owned(), measured: measured.into() }
+}
+
+/// A token stands for its whole journey, once its own click has been seen: until then it may still arrive.
+fn token(evidence: &Evidence, journeys: &[JudgedJourney]) -> Finding {
+    let (Some(click), Some(journey)) = (evidence.click_id, evidence.journey_id) else {
+        return nothing("token_incomplete", evidence.value.clone());
+    };
+    let known = journeys.iter().position(|known| known.id == journey && known.has_seen(click));
+    let Some(at) = known else { return nothing("click_not_seen", click.to_string()) };
+    if journeys[at].eligible().next().is_some() {
+        return Finding::Journey(at);
+    }
+    let touches = &journeys[at].touches;
+    let last = touches.last().map_or("", |last| last.reason);
+    nothing("no_eligible_touch", format!("0 of {}, the last one: {last}", touches.len()))
+}
+
+/// Codes are judged by the event that brought them: by its time, and by what its edge knew.
+fn as_of(event: &Event) -> AsOf {
+    AsOf { offset: event.catalog_offset, time: event.occurred_at }
+}
+
+fn link(event: &Event, evidence: &Evidence, catalog: &Catalog) -> Finding {
+    let text = evidence.code.as_deref().unwrap_or(&evidence.value);
+    let Ok(code) = LinkCode::new(text) else { return nothing("link_unknown", text) };
+    let Some(link) = catalog.link(&event.tenant, &code, as_of(event)) else { return nothing("link_unknown", text) };
+    if !link.body.active {
+        return nothing("link_inactive", format!("{code}, version {}", link.number));
+    }
+    let code =
+        Code { campaign: link.body.campaign.clone(), publisher: link.body.publisher.clone(), link: code.to_string() };
+    in_campaign(event, code, "link_of_other_advertiser", catalog)
+}
+
+fn coupon(event: &Event, evidence: &Evidence, catalog: &Catalog) -> Finding {
+    let text = evidence.code.as_deref().unwrap_or(&evidence.value);
+    let Ok(code) = CouponCode::fold(text) else { return nothing("coupon_unknown", text) };
+    let Some(coupon) = catalog.coupon(&event.tenant, &event.advertiser, &code, as_of(event)) else {
+        return nothing("coupon_unknown", code.to_string());
+    };
+    if !coupon.body.active {
+        return nothing("coupon_inactive", format!("{code}, version {}", coupon.number));
+    }
+    let Some(publisher) = coupon.body.publisher.clone() else {
+        return nothing("generic_coupon", format!("{code}, version {}", coupon.number));
+    };
+    let code = Code { campaign: coupon.body.campaign.clone(), publisher, link: format!("coupon:{code}") };
+    in_campaign(event, code, "coupon_of_other_advertiser", catalog)
+}
+
+fn in_campaign(event: &Event, code: Code, of_other: &str, catalog: &Catalog) -> Finding {
+    let Some(campaign) = catalog.campaign(&event.tenant, &code.campaign, as_of(event)) else {
+        return nothing("campaign_unknown", code.campaign.to_string());
+    };
+    if campaign.body.advertiser != event.advertiser {
+        return nothing(of_other, code.link);
+    }
+    if !campaign.body.active {
+        return nothing("campaign_inactive", format!("{}, version {}", code.campaign, campaign.number));
+    }
+    Finding::Code(code)
+}

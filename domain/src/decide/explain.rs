@@ -1,0 +1,54 @@
+//! Numbers as a person reads them in a decision.
+
+use schemas::decimal::{Amount, Currency};
+use schemas::time::{MICROS_PER_DAY, MICROS_PER_SECOND};
+
+/// A length of time to the microsecond: `30 d 00:00:00.000001`, `00:10:00`.
+pub(super) fn span(micros: i64) -> String {
+    let micros = micros.unsigned_abs();
+    let (day, second) = (MICROS_PER_DAY.unsigned_abs(), MICROS_PER_SECOND.unsigned_abs());
+    let (days, seconds, rest) = (micros / day, micros % day / second, micros % second);
+    let days = if days > 0 { format!("{days} d ") } else { String::new() };
+    let rest = if rest > 0 { format!(".{rest:06}") } else { String::new() };
+    format!("{days}{:02}:{:02}:{:02}{rest}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// An amount with the places of its currency, and with more where it has them: `100.00`, `0.123456`.
+pub(super) fn money(amount: Amount, currency: Currency) -> String {
+    let text = amount.to_string();
+    let point = text.find('.').unwrap_or(text.len());
+    let shown = text.trim_end_matches('0').len().max(point + 1 + currency.minor_digits() as usize);
+    text[..shown.min(text.len())].trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemas::decimal::Fixed;
+
+    #[test]
+    fn spans_are_exact() {
+        for (micros, expected) in [
+            (0, "00:00:00"),
+            (600_000_000, "00:10:00"),
+            (30 * MICROS_PER_DAY + 1, "30 d 00:00:00.000001"),
+            (-3_723_500_000, "01:02:03.500000"),
+        ] {
+            assert_eq!(span(micros), expected);
+        }
+    }
+
+    #[test]
+    fn money_has_the_places_of_its_currency() {
+        for (amount, currency, expected) in [
+            (100_000_000, "USD", "100.00"),
+            (123_456, "USD", "0.123456"),
+            (-2_500_000, "USD", "-2.50"),
+            (100_000_000, "JPY", "100"),
+            (100_500_000, "JPY", "100.5"),
+            (1_000_000, "KWD", "1.000"),
+        ] {
+            assert_eq!(money(Fixed(amount), Currency::parse(currency).expect("a known code")), expected);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The set of a conversion's inputs: what is kept of it, always as a function of the set.
+//!
+//! Every bound here takes the least by a key that an element carries itself. So an element that is kept in the end
+//! was kept all along, and bounding early loses nothing that a later input could need.
+
+use super::Merged;
+use crate::join;
+use schemas::codec::{self, DecodeError};
+use schemas::id::{ClickId, ConversionId, JourneyId, PayloadHash};
+use schemas::limits::{AMOUNT_UNITS, DELIVERIES_PER_CONVERSION, JOURNEYS_PER_CONVERSION};
+use schemas::offset::Offset;
+use schemas::record::candidates::{Candidates, Touch};
+use schemas::record::event::Event;
+use schemas::record::state::{ConversionState, Delivery, JourneyTouches};
+use schemas::time::Micros;
+
+pub(super) fn merge(state: &mut ConversionState, input: &Candidates) -> Result<Merged, DecodeError> {
+    let event = without_what_no_rule_reads(checked(codec::decode(&input.event)?)?);
+    let changed = match input.same_as {
+        Some(order) => add_alias(state, order),
+        None => {
+            let new_event = add_event(state, event)?;
+            input.journey_id.is_some_and(|journey| add_touches(&mut state.journeys, journey, input)) | new_event
+        }
+    };
+    Ok(if changed { Merged::Changed } else { Merged::Unchanged })
+}
+
+/// The events of the state, in its order.
+pub(super) fn stored(state: &ConversionState) -> Result<Vec<Event>, DecodeError> {
+    state.deliveries.iter().map(|delivery| codec::decode::<Event>(&delivery.event)).collect()
+}
+
+/// What the edge lets in is within the limit; a topic can be written to by others, and arithmetic must not overflow.
+fn checked(event: Event) -> Result<Event, DecodeError> {
+    if event.value.0.unsigned_abs() > (AMOUNT_UNITS * 1_000_000).unsigned_abs() {
+        let reason = format!("value {} is out of range: at most {AMOUNT_UNITS} units", event.value);
+        return Err(DecodeError::Body { record: "Event", reason });
+    }
+    Ok(event)
+}
+
+/// A forwarded copy is the same delivery. URLs and properties are the larger part of an event; they stay in
+/// `candidates`, and the payload hash tells whether they differed.
+fn without_what_no_rule_reads(event: Event) -> Event {
+    Event { forwarded_to: None, landing_url: None, referrer: None, properties: None, ..event }
+}
+
+/// An event id can name several orders when a shop reuses it; the least is as good as any and does not depend on which
+/// came first.
+fn add_alias(state: &mut ConversionState, order: ConversionId) -> bool {
+    let least = state.same_as.map_or(order, |known| known.min(order));
+    let changed = state.same_as != Some(least);
+    state.same_as = Some(least);
+    changed
+}
+
+/// The order of deliveries in the state.
+fn order(event: &Event) -> (Micros, &str, PayloadHash) {
+    (event.occurred_at, &event.event_id, event.payload_hash)
+}
+
+/// Of deliveries of one payload under one id: the order in which the least is kept.
+fn copy_order(event: &Event) -> (Micros, Micros, Offset) {
+    (event.occurred_at, event.received_at, event.catalog_offset)
+}
+
+fn add_event(state: &mut ConversionState, event: Event) -> Result<bool, DecodeError> {
+    let framed = codec::encode(&event);
+    if state.deliveries.iter().any(|delivery| delivery.event == framed) {
+        return Ok(false);
+    }
+    let mut known: Vec<(Event, Vec<u8>)> =
+        stored(state)?.into_iter().zip(state.deliveries.iter().map(|delivery| delivery.event.clone())).collect();
+    let copy = known
+        .iter()
+        .position(|(other, _)| (&other.event_id, other.payload_hash) == (&event.event_id, event.payload_hash));
+    match copy {
+        Some(at) if (copy_order(&known[at].0), &known[at].1) <= (copy_order(&event), &framed) => return Ok(false),
+        Some(at) => known[at] = (event, framed),
+        None => known.push((event, framed)),
+    }
+    known.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)));
+    known.truncate(DELIVERIES_PER_CONVERSION);
+    let deliveries: Vec<Delivery> = known.into_iter().map(|(_, event)| Delivery { event }).collect();
+    let changed = deliveries != state.deliveries;
+    state.deliveries = deliveries;
+    Ok(changed)
+}
+
+fn add_touches(journeys: &mut Vec<JourneyTouches>, journey: JourneyId, input: &Candidates) -> bool {
+    if input.touches.is_empty() && input.touches_total == 0 {
+        return false;
+    }
+    let at = match journeys.binary_search_by_key(&journey, |known| known.journey_id) {
+        Ok(at) => at,
+        Err(JOURNEYS_PER_CONVERSION..) => return false,
+        Err(at) => {
+            journeys.insert(at, JourneyTouches { journey_id: journey, touches_total: 0, touches: Vec::new() });
+            journeys.truncate(JOURNEYS_PER_CONVERSION);
+            at
+        }
+    };
+    let known = &mut journeys[at];
+    let mut touches = Vec::with_capacity(known.touches.len() + input.touches.len());
+    touches.extend(known.touches.iter().chain(&input.touches).cloned());
+    touches.sort_by(|a, b| touch_order(a).cmp(&touch_order(b)));
+    touches.dedup_by_key(|touch| touch.click_id);
+    join::bound(&mut touches);
+    // Counted after the bound: before it, the number would depend on which parts were joined.
+    let listed = i64::try_from(touches.len()).unwrap_or(i64::MAX);
+    let total = known.touches_total.max(input.touches_total).max(listed);
+    let changed = touches != known.touches || total != known.touches_total;
+    known.touches = touches;
+    known.touches_total = total;
+    changed
+}
+
+/// (time, id), then all else, so that two records of one click, which no edge writes, still have an order.
+fn touch_order(touch: &Touch) -> (Micros, ClickId, Offset, &str, &str, &str) {
+    let (at, id) = touch.order();
+    (at, id, touch.catalog_offset, touch.campaign.as_str(), touch.publisher.as_str(), touch.link.as_str())
+}

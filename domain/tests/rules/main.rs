@@ -1,0 +1,13 @@
+//! The rules from outside: rows that a person can read, and properties that hold for anything (P3, P4, P5).
+
+mod bounds;
+mod models;
+mod money;
+mod order_free;
+mod pipeline;
+mod reasons;
+mod settled;
+mod shop;
+mod sources;
+mod summary;
+mod windows;

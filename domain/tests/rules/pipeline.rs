@@ -1,0 +1,176 @@
+//! All three stages around the rules, as the shells drive them, without a broker: inputs in, books out.
+
+use domain::decide::{self, Merged};
+use domain::join::{self, BoundedTouches, Routed};
+use domain::settle;
+use schemas::catalog::Catalog;
+use schemas::codec;
+use schemas::decimal::{Amount, Currency};
+use schemas::id::{ClickId, ConversionId, JourneyId};
+use schemas::name::PublisherId;
+use schemas::record::attribution::Attribution;
+use schemas::record::candidates::{Candidates, Touch};
+use schemas::record::decision::Decision;
+use schemas::record::event::Event;
+use schemas::record::journal::JournalEntry;
+use schemas::record::state::{BalanceState, ConversionState, SettledState};
+use schemas::time::Micros;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+#[derive(Clone, Debug)]
+pub enum Input {
+    Click(Touch),
+    Event(Box<Event>),
+}
+
+#[derive(Default)]
+pub struct Pipeline {
+    catalog: Catalog,
+    touches: BTreeMap<JourneyId, BTreeMap<(Micros, ClickId), Touch>>,
+    events: BTreeMap<JourneyId, BTreeSet<Vec<u8>>>,
+    pub states: BTreeMap<ConversionId, ConversionState>,
+    pub attributions: Vec<Attribution>,
+    pub entries: Vec<JournalEntry>,
+    settled: BTreeMap<(PublisherId, ConversionId), SettledState>,
+    balances: BTreeMap<(PublisherId, Currency), BalanceState>,
+}
+
+/// What must not depend on the order of inputs.
+#[derive(Debug, PartialEq)]
+pub struct Ending {
+    pub decisions: Vec<Decision>,
+    pub attributions: Vec<Attribution>,
+    /// Per account and currency, from all entries.
+    pub accounts: BTreeMap<(String, Currency), Amount>,
+    pub balances: BTreeMap<(PublisherId, Currency), (Amount, i64)>,
+}
+
+impl Pipeline {
+    pub fn new(catalog: Catalog) -> Self {
+        Pipeline { catalog, ..Pipeline::default() }
+    }
+
+    pub fn run(catalog: Catalog, inputs: impl IntoIterator<Item = Input>) -> Self {
+        let mut pipeline = Pipeline::new(catalog);
+        inputs.into_iter().for_each(|input| pipeline.arrive(input));
+        pipeline
+    }
+
+    pub fn arrive(&mut self, input: Input) {
+        match input {
+            Input::Click(touch) => self.click(touch),
+            Input::Event(event) => {
+                let mut arriving = VecDeque::from([*event]);
+                while let Some(event) = arriving.pop_front() {
+                    arriving.extend(self.event(&event));
+                }
+            }
+        }
+    }
+
+    fn click(&mut self, touch: Touch) {
+        let journey = touch.journey_id;
+        self.touches.entry(journey).or_default().insert(touch.order(), touch.clone());
+        for framed in self.events.get(&journey).cloned().unwrap_or_default() {
+            let event: Event = codec::decode(&framed).expect("encoded here");
+            if touch.occurred_at <= join::reaches(&event) {
+                self.send(&event, &framed, Some(journey));
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event) -> Vec<Event> {
+        let framed = codec::encode(event);
+        match join::route(event) {
+            Routed::Ignored => Vec::new(),
+            Routed::Conversion { journey, forward_to } => {
+                if let Some(journey) = journey {
+                    self.events.entry(journey).or_default().insert(framed.clone());
+                }
+                self.send(event, &framed, journey);
+                forward_to.into_iter().map(|journey| join::forwarded(event, journey)).collect()
+            }
+        }
+    }
+
+    fn send(&mut self, event: &Event, framed: &[u8], journey: Option<JourneyId>) {
+        let mut touches = BoundedTouches::new();
+        let known = journey.and_then(|journey| self.touches.get(&journey)).into_iter().flatten();
+        for (_, touch) in known.take_while(|((at, _), _)| *at <= join::reaches(event)) {
+            touches.push(touch.clone());
+        }
+        for candidates in join::candidates(event, framed, journey, touches) {
+            self.decide(&candidates);
+        }
+    }
+
+    fn decide(&mut self, candidates: &Candidates) {
+        let state = self.states.entry(candidates.conversion_id).or_default();
+        let before = state.clone();
+        if decide::merge(state, candidates).expect("decodes") == Merged::Unchanged {
+            assert_eq!(*state, before, "unchanged is unchanged");
+            assert_eq!(decide::decide(state, &self.catalog).expect("decodes"), None, "nothing new, nothing decided");
+            return;
+        }
+        assert!(self.catalog.has_read(decide::catalog_needed(state).expect("decodes")));
+        let Some(revision) = decide::decide(state, &self.catalog).expect("decodes") else { return };
+        assert_eq!(decide::decide(state, &self.catalog).expect("decodes"), None, "deciding again says the same");
+        // The changelog gives back what was written to it.
+        *state = codec::decode(&codec::encode(state)).expect("encoded here");
+        self.attributions.extend(revision.attributions);
+        for entry in revision.entries {
+            self.settle(&entry);
+            self.settle(&entry);
+            self.entries.push(entry);
+        }
+    }
+
+    fn settle(&mut self, entry: &JournalEntry) {
+        let held = self.settled.entry((entry.publisher.clone(), entry.conversion_id));
+        let balance = self.balances.entry((entry.publisher.clone(), entry.currency)).or_default();
+        match held {
+            std::collections::btree_map::Entry::Vacant(held) => {
+                let booking = settle::book(None, balance, entry).expect("nothing held");
+                held.insert(booking.settled);
+                *balance = booking.balance;
+            }
+            std::collections::btree_map::Entry::Occupied(mut held) => {
+                if let Some(booking) = settle::book(Some(held.get()), balance, entry) {
+                    held.insert(booking.settled);
+                    *balance = booking.balance;
+                }
+            }
+        }
+    }
+
+    pub fn replay_journal(&mut self) {
+        for entry in self.entries.clone() {
+            self.settle(&entry);
+        }
+    }
+
+    pub fn decision(&self, conversion: ConversionId) -> Option<Decision> {
+        let framed = self.states.get(&conversion)?.decision.as_deref()?;
+        Some(codec::decode(framed).expect("encoded here"))
+    }
+
+    pub fn ending(&self) -> Ending {
+        let decisions = self.states.keys().filter_map(|conversion| self.decision(*conversion));
+        let rows = self.states.values().flat_map(|state| &state.attributions);
+        let rows = rows.map(|row| codec::decode::<Attribution>(&row.0).expect("encoded here"));
+        let mut accounts: BTreeMap<_, Amount> = BTreeMap::new();
+        for entry in &self.entries {
+            for posting in &entry.postings {
+                *accounts.entry((posting.account.clone(), entry.currency)).or_default() += posting.amount;
+            }
+        }
+        accounts.retain(|_, amount| !amount.is_zero());
+        let balances = self.balances.iter().map(|(key, balance)| (key.clone(), (balance.held, balance.conversions)));
+        Ending {
+            decisions: decisions.map(|decision| Decision { revision: 0, ..decision }).collect(),
+            attributions: rows.map(|row| Attribution { revision: 0, ..row }).collect(),
+            accounts,
+            balances: balances.filter(|(_, balance)| *balance != (Amount::ZERO, 0)).collect(),
+        }
+    }
+}

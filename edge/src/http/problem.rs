@@ -1,0 +1,145 @@
+//! What is wrong with a request, as RFC 9457 has it: `application/problem+json`.
+
+use super::Reply;
+use crate::event::field::FieldError;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A broker that restarts is back by then.
+const RETRY_AFTER_SECONDS: &str = "2";
+
+/// Every problem that the edge tells of, with its status; its name is the last part of its type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    BadRequest,
+    UriTooLong,
+    NotFound,
+    UnknownLink,
+    InactiveLink,
+    MethodNotAllowed,
+    Unauthorized,
+    UnsupportedMediaType,
+    BodyTooLarge,
+    BodyTimeout,
+    MalformedJson,
+    InvalidEvent,
+    InvalidBatch,
+    KafkaUnavailable,
+}
+
+impl Kind {
+    /// Status, name, title.
+    fn facts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Kind::BadRequest => (StatusCode::BAD_REQUEST, "bad-request", "Bad request"),
+            Kind::UriTooLong => (StatusCode::URI_TOO_LONG, "uri-too-long", "Request target too long"),
+            Kind::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Kind::UnknownLink => (StatusCode::NOT_FOUND, "unknown-link", "Unknown link"),
+            Kind::InactiveLink => (StatusCode::NOT_FOUND, "inactive-link", "Link not active"),
+            Kind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Kind::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "API key missing or unknown"),
+            Kind::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
+            }
+            Kind::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
+            Kind::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body-timeout", "Body not received in time"),
+            Kind::MalformedJson => (StatusCode::BAD_REQUEST, "malformed-json", "Malformed JSON"),
+            Kind::InvalidEvent => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-event", "Event not accepted"),
+            Kind::InvalidBatch => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-batch", "No event of the batch accepted"),
+            Kind::KafkaUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not recorded: the log is not available")
+            }
+        }
+    }
+}
+
+/// Boxed, since it is the rare half of nearly every result.
+#[derive(Debug)]
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    kind: Kind,
+    detail: String,
+    errors: Vec<FieldError>,
+    results: Option<Value>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// The members of RFC 9457 in its order, and ours.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<&'a Value>,
+}
+
+impl Problem {
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
+        let detail = detail.into();
+        Problem(Box::new(Parts { kind, detail, errors: Vec::new(), results: None, header: None }))
+    }
+
+    pub fn method_not_allowed(allow: &'static str) -> Problem {
+        let problem = Problem::new(Kind::MethodNotAllowed, format!("this path answers {allow}"));
+        problem.with_header(ALLOW, allow)
+    }
+
+    pub fn unauthorized(detail: &str) -> Problem {
+        Problem::new(Kind::Unauthorized, detail).with_header(WWW_AUTHENTICATE, "ApiKey realm=\"tributary\"")
+    }
+
+    /// To be sent again, with the same ids: an event is never counted twice.
+    pub fn unavailable() -> Problem {
+        let detail = "not acknowledged in time; send it again with the same ids";
+        Problem::new(Kind::KafkaUnavailable, detail).with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+    }
+
+    fn with_header(mut self, name: HeaderName, value: &'static str) -> Problem {
+        self.0.header = Some((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Problem {
+        self.0.errors = errors;
+        self
+    }
+
+    pub fn with_results(mut self, results: Value) -> Problem {
+        self.0.results = Some(results);
+        self
+    }
+
+    pub fn into_reply(self) -> Reply {
+        let parts = *self.0;
+        let (status, name, title) = parts.kind.facts();
+        let body = Body {
+            r#type: format!("/problems/{name}"),
+            title,
+            status: status.as_u16(),
+            detail: &parts.detail,
+            errors: &parts.errors,
+            results: parts.results.as_ref(),
+        };
+        // Strings, numbers and lists of them: there is nothing that could fail to be JSON.
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut reply = Response::new(Full::new(Bytes::from(body)));
+        *reply.status_mut() = status;
+        let headers = reply.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some((name, value)) = parts.header {
+            headers.insert(name, value);
+        }
+        reply
+    }
+}

@@ -1,0 +1,23 @@
+//! The edge: redirects and events come in over HTTP and are answered when Kafka has them.
+//!
+//! Owns: listening, what a request may look like, links and API keys as an index, destinations, the parsing of events,
+//! acknowledgement. Leaves to others: who earns what (`domain`), how records look (`schemas`), librdkafka (`kafka`).
+//!
+//! **Architecture invariant (P1):** a 302 with a click token, or a 2xx to an event, is sent only after Kafka's
+//! acknowledgement by all in-sync replicas. One thread owns a connection and everything it waits for; threads share
+//! the index, the keys and the producer, and nothing that locks on a request's path.
+
+mod acks;
+mod config;
+mod event;
+mod http;
+mod ids;
+mod metrics;
+mod redirect;
+mod routes;
+mod run;
+pub mod secrets;
+mod worker;
+
+pub use config::Config;
+pub use run::{Error, run};

@@ -1,0 +1,106 @@
+//! The index as of a time, and the catalog that the crate's other tests use.
+
+use super::*;
+use schemas::record::catalog::{ApiKey, Campaign as CampaignBody, Link as LinkBody, Publisher};
+
+pub const API_KEY: &str = "tk_test_0123456789abcdef";
+
+pub fn tenant() -> TenantId {
+    TenantId::new("default").expect("a name")
+}
+
+pub fn entry(kind: EntityKind, id: &str, effective_from: i64) -> CatalogEntry {
+    CatalogEntry { effective_from: Micros(effective_from), ..CatalogEntry::bare(kind, tenant(), id) }
+}
+
+fn campaign_entry(id: &str, effective_from: i64, destination: &str, active: bool) -> CatalogEntry {
+    let body = CampaignBody {
+        advertiser: AdvertiserId::new("acme").expect("a name"),
+        name: id.into(),
+        destination: destination.into(),
+        contract: schemas::name::ContractId::new("standard").expect("a name"),
+        look_back_seconds: 30 * 86_400,
+        active,
+    };
+    CatalogEntry { campaign: Some(body), ..entry(EntityKind::Campaign, id, effective_from) }
+}
+
+fn link_entry(code: &str, effective_from: i64, campaign: &str, active: bool) -> CatalogEntry {
+    let body = LinkBody {
+        campaign: CampaignId::new(campaign).expect("a name"),
+        publisher: PublisherId::new("alpha").expect("a name"),
+        active,
+    };
+    CatalogEntry { link: Some(body), ..entry(EntityKind::Link, code, effective_from) }
+}
+
+/// `summer` is an active link, `paused` is not, `future` comes into force at 1000 s; `off` is of a paused campaign.
+pub fn catalog() -> Catalog {
+    let key = ApiKey {
+        advertiser: AdvertiserId::new("acme").expect("a name"),
+        hash: KeyHash::of_api_key(API_KEY),
+        active: true,
+    };
+    let revoked = ApiKey { active: false, hash: KeyHash::of_api_key("revoked"), ..key.clone() };
+    let entries = [
+        CatalogEntry {
+            publisher: Some(Publisher { name: "Alpha".into() }),
+            ..entry(EntityKind::Publisher, "alpha", 0)
+        },
+        campaign_entry("sale", 0, "https://shop.example/p?a=1#top", true),
+        campaign_entry("over", 0, "https://shop.example/", false),
+        campaign_entry("broken", 0, "https://shop.example/?x={nonsense}", true),
+        link_entry("summer", 0, "sale", true),
+        link_entry("paused", 0, "sale", false),
+        link_entry("future", 1_000_000_000, "sale", true),
+        link_entry("off", 0, "over", true),
+        link_entry("bad", 0, "broken", true),
+        link_entry("lost", 0, "nowhere", true),
+        CatalogEntry { api_key: Some(key), ..entry(EntityKind::ApiKey, "acme-main", 0) },
+        CatalogEntry { api_key: Some(revoked), ..entry(EntityKind::ApiKey, "acme-old", 0) },
+    ];
+    let mut catalog = Catalog::default();
+    for (offset, entry) in entries.into_iter().enumerate() {
+        catalog.apply(Offset(offset as i64), entry);
+    }
+    catalog
+}
+
+#[test]
+fn a_link_leads_somewhere_only_where_all_that_it_names_is_in_effect() {
+    let catalog = catalog();
+    for (code, at, expected) in [
+        ("summer", 5, Some("active")),
+        ("paused", 5, Some("link_paused")),
+        ("future", 999_999_999, Some("link_not_yet_effective")),
+        ("future", 1_000_000_000, Some("active")),
+        ("off", 5, Some("campaign_paused")),
+        ("bad", 5, Some("destination_bad")),
+        ("lost", 5, Some("campaign_not_yet_effective")),
+        ("unknown", 5, None),
+    ] {
+        let routes = Routes::build(&catalog, Micros(at));
+        let found = routes.link(code).map(|link| match link {
+            Link::Active(_) => "active",
+            Link::Inactive(inactive) => inactive.reason,
+        });
+        assert_eq!(found, expected, "{code} at {at}");
+        assert_eq!(routes.offset, Offset(11));
+    }
+}
+
+#[test]
+fn an_index_is_outdated_when_a_version_comes_into_force() {
+    let routes = Routes::build(&catalog(), Micros(5));
+    assert!(!routes.outdated(Micros(999_999_999)));
+    assert!(routes.outdated(Micros(1_000_000_000)));
+    assert!(!Routes::build(&catalog(), Micros(1_000_000_000)).outdated(Micros(i64::MAX)));
+}
+
+#[test]
+fn an_api_key_is_its_advertisers_until_it_is_revoked() {
+    let routes = Routes::build(&catalog(), Micros(5));
+    let client = routes.client(API_KEY).expect("known");
+    assert_eq!((client.advertiser.as_str(), client.api_key.as_str()), ("acme", "acme-main"));
+    assert!(routes.client("revoked").is_none() && routes.client("").is_none());
+}

@@ -1,0 +1,185 @@
+//! Starts an edge and stops it: keys, producer, catalog, index, then one thread per listener.
+
+use crate::acks::Acks;
+use crate::config::Config;
+use crate::ids::{self, Ids};
+use crate::metrics::Metrics;
+use crate::redirect::cookie::CookieStyle;
+use crate::routes::Routes;
+use crate::routes::keeper::Keeper;
+use crate::secrets::{self, SecretsError};
+use crate::worker::{self, Worker};
+use arc_swap::ArcSwap;
+use kafka::KafkaConfig;
+use kafka::catalog::CatalogReader;
+use kafka::producer::EdgeProducer;
+use schemas::token::MacKeys;
+use schemas::topic::Topic;
+use service::Shutdown;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::cell::RefCell;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Builder, LocalOptions};
+
+/// Connections that the kernel holds until a busy thread takes them.
+const BACKLOG: i32 = 1024;
+/// For Kafka to say where the topics are.
+const WARM_UP: Duration = Duration::from_secs(15);
+/// For what nobody waits for any more to reach Kafka before the process ends.
+const FLUSH: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("[edge] {0}")]
+    Config(String),
+    #[error("MAC keys: {0}")]
+    Secrets(#[from] SecretsError),
+    #[error("Kafka: {0}")]
+    Kafka(#[from] kafka::Error),
+    #[error("topics: {0}")]
+    Topics(#[from] kafka::admin::Error),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[error("cannot start a worker: {0}")]
+    Worker(io::Error),
+    #[error("no random bytes from the system: {0}")]
+    NoRandom(getrandom::Error),
+    #[error("a worker thread panicked")]
+    Panicked,
+}
+
+/// What all workers share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub routes: Arc<ArcSwap<Routes>>,
+    pub keys: Arc<MacKeys>,
+    pub producer: Arc<EdgeProducer>,
+    pub config: Config,
+    pub shutdown: Shutdown,
+}
+
+/// Serves until shutdown. `on_ready` is told the address once connections are accepted.
+pub fn run(
+    config: Config,
+    kafka: KafkaConfig,
+    shutdown: Shutdown,
+    on_ready: impl FnOnce(SocketAddr),
+) -> Result<(), Error> {
+    config.validate().map_err(Error::Config)?;
+    let keys = Arc::new(secrets::read_mac_keys(&config.mac_keys)?);
+    // Installs the recorder before the first metric.
+    service::metrics::handle();
+    let producer = Arc::new(EdgeProducer::start(&kafka, config.threads.get())?);
+    let stopping = shutdown.clone();
+    let reader = CatalogReader::start(&kafka, move || stopping.requested())?;
+    kafka::admin::check(&kafka, &reader.current())?;
+    producer.warm_up(&[Topic::Clicks, Topic::Events, Topic::Rejected], WARM_UP)?;
+    let generation = reader.generation();
+    let routes = Arc::new(ArcSwap::from_pointee(Routes::build(&reader.current(), ids::now())));
+    let keeper = Keeper { reader, routes: routes.clone(), producer: producer.clone(), shutdown: shutdown.clone() };
+    let keeper = std::thread::Builder::new()
+        .name("edge-keeper".into())
+        .spawn(move || keeper.run(generation))
+        .map_err(Error::Worker)?;
+    let served =
+        serve(Shared { routes, keys, producer: producer.clone(), config, shutdown: shutdown.clone() }, on_ready);
+    // Also where serving failed: the keeper and the catalog's thread stop with it.
+    shutdown.request();
+    let kept = keeper.join().map_err(|_| Error::Panicked);
+    if !producer.flush(FLUSH) {
+        tracing::warn!("records left that nobody was told of: Kafka did not take them in time");
+    }
+    served.and(kept)
+}
+
+/// The listeners and their threads; apart from `run` so that tests serve without Kafka.
+pub(crate) fn serve(shared: Shared, on_ready: impl FnOnce(SocketAddr)) -> Result<(), Error> {
+    let count = shared.config.threads.get();
+    check_free(shared.config.listen)?;
+    let first = listen(shared.config.listen)?;
+    let not_listening = |error| Error::Listen { address: shared.config.listen, error };
+    let address = first.local_addr().map_err(not_listening)?;
+    let mut listeners = vec![first];
+    for _ in 1..count {
+        listeners.push(listen(address)?);
+    }
+    let mut threads = Vec::new();
+    for (index, listener) in (0..count).zip(listeners) {
+        let for_thread = shared.clone();
+        let thread = std::thread::Builder::new()
+            .name(format!("edge-{index}"))
+            .spawn(move || work(&for_thread, index, listener))
+            .map_err(Error::Worker);
+        match thread {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                shared.shutdown.request();
+                return Err(error);
+            }
+        }
+    }
+    tracing::info!(%address, threads = count, "edge listens");
+    on_ready(address);
+    let results = threads.into_iter().map(|thread| thread.join().unwrap_or(Err(Error::Panicked)));
+    // All are joined, whichever fails.
+    results.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// Listeners that share an address would share it with another edge too, which nobody would notice.
+fn check_free(address: SocketAddr) -> Result<(), Error> {
+    let probe = || -> io::Result<()> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())
+    };
+    probe().map_err(|error| Error::Listen { address, error })
+}
+
+/// One listener of several on an address: the kernel spreads connections over them.
+fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    let open = || -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    open().map_err(|error| Error::Listen { address, error })
+}
+
+fn work(shared: &Shared, index: u16, listener: TcpListener) -> Result<(), Error> {
+    // A worker that ends on its own takes the others with it: half an edge would go unnoticed.
+    let _stop = StopOthers(&shared.shutdown);
+    let runtime =
+        Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).map_err(Error::Worker)?;
+    let worker = Worker {
+        routes: shared.routes.clone(),
+        keys: shared.keys.clone(),
+        acks: Acks::new(shared.producer.clone(), index),
+        ids: RefCell::new(Ids::new().map_err(Error::NoRandom)?),
+        metrics: Rc::new(Metrics::new()),
+        cookie: CookieStyle::new(shared.config.cookie_domain.as_deref(), shared.config.secure_cookie),
+        acknowledge_wait: shared.config.acknowledge_wait.0,
+        shutdown: shared.shutdown.clone(),
+    };
+    let mailbox = shared.producer.mailbox(index);
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Worker)?;
+        worker::serve(Rc::new(worker), listener, mailbox).await;
+        Ok(())
+    })
+}
+
+struct StopOthers<'a>(&'a Shutdown);
+
+impl Drop for StopOthers<'_> {
+    fn drop(&mut self) {
+        self.0.request();
+    }
+}

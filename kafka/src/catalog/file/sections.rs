@@ -1,0 +1,280 @@
+//! The sections of a catalog file, one function an entity: which fields it has and what each may be.
+
+use super::fields::{Fields, Noted, boolean, display_name, one_of, time};
+use super::terms::{destination, hold_days, look_back_seconds, percent};
+use super::tree::{Node, Value};
+use super::{Body, DefaultTime, Draft, File, KeyDraft, Reference};
+use crate::catalog::problem::Problem;
+use schemas::catalog::coupon_id;
+use schemas::name::{AdvertiserId, ApiKeyId, BadName, CampaignId, ContractId, CouponCode, LinkCode, PublisherId};
+use schemas::record::attribution::Model;
+use schemas::record::catalog::{Advertiser, Campaign, Contract, Coupon, EntityKind, Link, Publisher};
+use schemas::record::event::EvidenceSource;
+use std::path::PathBuf;
+
+pub struct Section {
+    pub name: &'static str,
+    kind: EntityKind,
+    known: &'static [&'static str],
+    /// The entity's id, also where the rest is wrong.
+    id: fn(&Fields<'_>, &mut Vec<Problem>) -> Result<String, Noted>,
+    body: fn(&Fields<'_>, &mut Notes<'_>) -> Result<Body, Noted>,
+}
+
+/// What reading a body leaves besides the body.
+struct Notes<'a> {
+    problems: &'a mut Vec<Problem>,
+    references: Vec<Reference>,
+}
+
+/// In an order in which an entity comes after those that it names.
+pub const SECTIONS: [Section; 7] = [
+    Section {
+        name: "advertisers",
+        kind: EntityKind::Advertiser,
+        known: &["id", "name", "effective_from"],
+        id: |fields, problems| id(fields, problems, |text| name(AdvertiserId::new(text))),
+        body: advertiser,
+    },
+    Section {
+        name: "contracts",
+        kind: EntityKind::Contract,
+        known: &["id", "commission", "platform_share", "paying_model", "hold_days", "evidence_order", "effective_from"],
+        id: |fields, problems| id(fields, problems, |text| name(ContractId::new(text))),
+        body: contract,
+    },
+    Section {
+        name: "publishers",
+        kind: EntityKind::Publisher,
+        known: &["id", "name", "effective_from"],
+        id: |fields, problems| id(fields, problems, |text| name(PublisherId::new(text))),
+        body: publisher,
+    },
+    Section {
+        name: "campaigns",
+        kind: EntityKind::Campaign,
+        known: &["id", "advertiser", "name", "destination", "contract", "look_back", "active", "effective_from"],
+        id: |fields, problems| id(fields, problems, |text| name(CampaignId::new(text))),
+        body: campaign,
+    },
+    Section {
+        name: "links",
+        kind: EntityKind::Link,
+        known: &["code", "campaign", "publisher", "active", "effective_from"],
+        id: |fields, problems| {
+            fields.required("code", problems, |text| name(LinkCode::new(text))).map(|code| code.to_string())
+        },
+        body: link,
+    },
+    Section {
+        name: "coupons",
+        kind: EntityKind::Coupon,
+        known: &["code", "advertiser", "campaign", "publisher", "active", "effective_from"],
+        id: |fields, problems| {
+            let code = fields.required("code", problems, |text| name(CouponCode::fold(text)));
+            let advertiser = fields.required("advertiser", problems, |text| name(AdvertiserId::new(text)));
+            Ok(coupon_id(&advertiser?, &code?))
+        },
+        body: coupon,
+    },
+    Section {
+        name: "api_keys",
+        kind: EntityKind::ApiKey,
+        known: &["id", "advertiser", "key_file", "active", "effective_from"],
+        id: |fields, problems| id(fields, problems, |text| name(ApiKeyId::new(text))),
+        body: api_key,
+    },
+];
+
+impl Section {
+    /// Reads one entity into the file's drafts, or notes what is wrong with it.
+    pub fn read(&self, item: &Node, default: DefaultTime, file: &mut File) {
+        let Some(fields) = Fields::open(item, self.name, self.known, &mut file.problems) else { return };
+        let id = (self.id)(&fields, &mut file.problems);
+        let mut notes = Notes { problems: &mut file.problems, references: Vec::new() };
+        let body = (self.body)(&fields, &mut notes);
+        let references = notes.references;
+        let effective_from = effective_from(&fields, default, &mut file.problems);
+        let (Ok(id), Ok(body), Ok(effective_from)) = (&id, body, effective_from) else {
+            file.broken.extend(id.ok().map(|id| (self.kind, id)));
+            file.broken_references.extend(references.into_iter().map(|reference| (self.kind, reference)));
+            return;
+        };
+        file.drafts.push(Draft {
+            line: fields.line,
+            kind: self.kind,
+            id: id.clone(),
+            effective_from,
+            effective_from_line: fields.line_of("effective_from"),
+            references,
+            body,
+        });
+    }
+}
+
+fn effective_from(
+    fields: &Fields<'_>,
+    default: DefaultTime,
+    problems: &mut Vec<Problem>,
+) -> Result<schemas::time::Micros, Noted> {
+    let field = "effective_from";
+    if let Some(given) = fields.optional(field, problems, time)? {
+        return Ok(given);
+    }
+    match default {
+        DefaultTime::Given(time) => Ok(time),
+        DefaultTime::Bad => Err(Noted),
+        DefaultTime::Absent => {
+            let reason = "missing; give it here or at the top of the file";
+            problems.push(Problem::without_value(fields.line, fields.path(field), reason));
+            Err(Noted)
+        }
+    }
+}
+
+fn advertiser(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
+    Ok(Body::Advertiser(Advertiser { name: fields.required("name", notes.problems, display_name)? }))
+}
+
+fn publisher(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
+    Ok(Body::Publisher(Publisher { name: fields.required("name", notes.problems, display_name)? }))
+}
+
+fn contract(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
+    // All fields are read before the first is asked for, so that all problems are found.
+    let commission = fields.required("commission", notes.problems, percent);
+    let platform_share = fields.required("platform_share", notes.problems, percent);
+    let model = |text: &str| one_of(text, &Model::ALL, Model::name);
+    let paying_model = fields.required("paying_model", notes.problems, model);
+    let hold_days = fields.required("hold_days", notes.problems, hold_days);
+    let evidence_order = evidence_order(fields, notes.problems);
+    Ok(Body::Contract(Contract {
+        commission_rate_ppm: commission?,
+        platform_share_ppm: platform_share?,
+        paying_model: paying_model?,
+        hold_days: hold_days?,
+        evidence_order: evidence_order?,
+    }))
+}
+
+fn evidence_order(fields: &Fields<'_>, problems: &mut Vec<Problem>) -> Result<Vec<EvidenceSource>, Noted> {
+    let field = "evidence_order";
+    let Some(items) = fields.list(field, problems)? else { return Ok(EvidenceSource::DEFAULT_ORDER.to_vec()) };
+    let noted_before = problems.len();
+    let mut order: Vec<EvidenceSource> = Vec::new();
+    for item in items {
+        let parsed = match &item.value {
+            Value::Scalar(text) => one_of(text, &EvidenceSource::DEFAULT_ORDER, EvidenceSource::name),
+            Value::Null | Value::List(_) | Value::Map(_) => Err("expected a single value".into()),
+        };
+        match parsed {
+            Ok(source) if order.contains(&source) => {
+                problems.push(Problem::new(item.line, fields.path(field), item.shown(), "named twice"));
+            }
+            Ok(source) => order.push(source),
+            Err(reason) => problems.push(Problem::new(item.line, fields.path(field), item.shown(), reason)),
+        }
+    }
+    if items.is_empty() {
+        let reason = "empty; leave it out for the usual order";
+        problems.push(Problem::without_value(fields.line_of(field), fields.path(field), reason));
+    }
+    if problems.len() == noted_before { Ok(order) } else { Err(Noted) }
+}
+
+fn campaign(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
+    let advertiser = notes.reference(fields, "advertiser", EntityKind::Advertiser, AdvertiserId::new);
+    let contract = notes.reference(fields, "contract", EntityKind::Contract, ContractId::new);
+    let name = fields.required("name", notes.problems, display_name);
+    let destination = fields.required("destination", notes.problems, destination);
+    let look_back_seconds = fields.required("look_back", notes.problems, look_back_seconds);
+    let active = active(fields, notes.problems);
+    Ok(Body::Campaign(Campaign {
+        advertiser: advertiser?,
+        name: name?,
+        destination: destination?,
+        contract: contract?,
+        look_back_seconds: look_back_seconds?,
+        active: active?,
+    }))
+}
+
+fn link(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
+    let campaign = notes.reference(fields, "campaign", EntityKind::Campaign, CampaignId::new);
+    let publisher = notes.reference(fields, "publisher", EntityKind::Publisher, PublisherId::new);
+    let active = active(fields, notes.problems);
+    Ok(Body::Link(Link { campaign: campaign?, publisher: publisher?, active: active? }))
+}
+
+fn coupon(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
+    // The coupon's id has told what is wrong with its advertiser.
+    let advertiser = notes.reference_told_before(fields, "advertiser", EntityKind::Advertiser, AdvertiserId::new);
+    let campaign = notes.reference(fields, "campaign", EntityKind::Campaign, CampaignId::new);
+    let publisher = match fields.get("publisher") {
+        Some(_) => notes.reference(fields, "publisher", EntityKind::Publisher, PublisherId::new).map(Some),
+        None => Ok(None),
+    };
+    let active = active(fields, notes.problems);
+    Ok(Body::Coupon(Coupon { advertiser: advertiser?, campaign: campaign?, publisher: publisher?, active: active? }))
+}
+
+fn api_key(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
+    let advertiser = notes.reference(fields, "advertiser", EntityKind::Advertiser, AdvertiserId::new);
+    let path = |text: &str| match text.trim() {
+        "" => Err("expected the path of a file".to_owned()),
+        path if path.contains('\0') => Err("expected the path of a file".to_owned()),
+        path => Ok(PathBuf::from(path)),
+    };
+    let key_file = fields.required("key_file", notes.problems, path);
+    let active = active(fields, notes.problems);
+    Ok(Body::ApiKey(KeyDraft {
+        advertiser: advertiser?,
+        key_file: key_file?,
+        key_file_line: fields.line_of("key_file"),
+        active: active?,
+    }))
+}
+
+impl Notes<'_> {
+    fn reference<T: ToString>(
+        &mut self,
+        fields: &Fields<'_>,
+        field: &'static str,
+        kind: EntityKind,
+        new: fn(&str) -> Result<T, BadName>,
+    ) -> Result<T, Noted> {
+        let named = fields.required(field, self.problems, |text| name(new(text)))?;
+        self.references.push(Reference { line: fields.line_of(field), field, kind, id: named.to_string() });
+        Ok(named)
+    }
+
+    fn reference_told_before<T: ToString>(
+        &mut self,
+        fields: &Fields<'_>,
+        field: &'static str,
+        kind: EntityKind,
+        new: fn(&str) -> Result<T, BadName>,
+    ) -> Result<T, Noted> {
+        let told = self.problems.len();
+        let named = self.reference(fields, field, kind, new);
+        self.problems.truncate(told);
+        named
+    }
+}
+
+fn id<T: ToString>(
+    fields: &Fields<'_>,
+    problems: &mut Vec<Problem>,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<String, Noted> {
+    fields.required("id", problems, parse).map(|id| id.to_string())
+}
+
+fn active(fields: &Fields<'_>, problems: &mut Vec<Problem>) -> Result<bool, Noted> {
+    Ok(fields.optional("active", problems, boolean)?.unwrap_or(true))
+}
+
+/// The value stands in the message already.
+pub fn name<T>(named: Result<T, BadName>) -> Result<T, String> {
+    named.map_err(|bad| format!("expected {}", bad.expected))
+}

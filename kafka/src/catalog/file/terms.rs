@@ -1,0 +1,172 @@
+//! The values of contracts and campaigns as people write them: `10 %`, `30d`, a landing page's address with macros.
+
+use schemas::decimal::Ppm;
+use schemas::limits::{LONGEST_LOOK_BACK_MICROS, URL_BYTES};
+use url::Url;
+
+const HOUR_SECONDS: u64 = 3600;
+const LONGEST_LOOK_BACK_SECONDS: u64 = (LONGEST_LOOK_BACK_MICROS / 1_000_000) as u64;
+/// A year: longer than any return policy.
+const LONGEST_HOLD_DAYS: i32 = 365;
+/// Half of what a URL may have, so that token, link code and sub ids find room.
+const DESTINATION_BYTES: usize = URL_BYTES / 2;
+
+/// `10 %` or `12.5%`, from 0 to 100 with at most 4 decimals.
+pub fn percent(text: &str) -> Result<Ppm, String> {
+    let expected = "expected a percentage from 0 % to 100 % with at most 4 decimals, like 12.5 %";
+    let parse = || {
+        let number = text.trim().strip_suffix('%')?.trim_end();
+        let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !plain(whole) || !plain(decimals) || whole.len() > 3 || decimals.len() > 4 {
+            return None;
+        }
+        let ppm: i64 = format!("{whole}{decimals:0<4}").parse().ok()?;
+        (ppm <= 1_000_000).then_some(Ppm(ppm))
+    };
+    parse().ok_or_else(|| expected.to_owned())
+}
+
+/// A look-back in seconds, written `30d` or `12h`.
+pub fn look_back_seconds(text: &str) -> Result<i64, String> {
+    let expected = || "expected a duration from 1h to 90d, like 30d".to_owned();
+    let duration = humantime::parse_duration(text).map_err(|_| expected())?;
+    let fits = (HOUR_SECONDS..=LONGEST_LOOK_BACK_SECONDS).contains(&duration.as_secs())
+        && duration.subsec_nanos() == 0
+        && duration.as_secs() <= LONGEST_LOOK_BACK_SECONDS;
+    if fits { i64::try_from(duration.as_secs()).map_err(|_| expected()) } else { Err(expected()) }
+}
+
+pub fn hold_days(text: &str) -> Result<i32, String> {
+    let days = text.parse().ok().filter(|days| (0..=LONGEST_HOLD_DAYS).contains(days));
+    days.ok_or_else(|| format!("expected a whole number of days from 0 to {LONGEST_HOLD_DAYS}"))
+}
+
+/// An absolute http or https URL. Macros may stand after the host only: within it, a visitor could choose the host.
+pub fn destination(text: &str) -> Result<String, String> {
+    if text.len() > DESTINATION_BYTES {
+        return Err(format!("{} bytes are more than {DESTINATION_BYTES}", text.len()));
+    }
+    // A URL parser strips tabs and line ends and turns a backslash into a slash, so that host and check part ways.
+    if text.chars().any(|letter| letter.is_whitespace() || letter.is_control() || letter == '\\') {
+        return Err("expected no white space, control character or backslash".into());
+    }
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let rest = rest.ok_or("expected an absolute URL that begins with https:// or http://")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    // A URL parser takes the path's first part for a missing host.
+    if authority.is_empty() {
+        return Err("expected a host".into());
+    }
+    if authority.contains(['{', '}']) {
+        return Err("expected no macro before the path: a visitor could choose the host".into());
+    }
+    let filled = fill_macros(text)?;
+    let url = Url::parse(&filled).map_err(|error| format!("not a URL: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() || authority.contains('@') {
+        return Err("expected no user name or password".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// The text with every macro replaced by a letter; an unknown one is refused.
+fn fill_macros(text: &str) -> Result<String, String> {
+    let known = |name: &str| {
+        matches!(name, "click_id" | "ref_code")
+            || name.strip_prefix("sub").is_some_and(|number| (1..=10).any(|known: u8| known.to_string() == number))
+    };
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        let end = rest[at..].find('}').map(|length| at + length);
+        let (Some(end), true) = (end, rest[at..].starts_with('{')) else {
+            return Err("expected braces around a macro's name only".into());
+        };
+        let name = &rest[at + 1..end];
+        if !known(name) {
+            let expected = "expected {click_id}, {ref_code} or {sub1} to {sub10}";
+            return Err(format!("unknown macro {{{name}}}; {expected}"));
+        }
+        filled.push_str(&rest[..at]);
+        filled.push('x');
+        rest = &rest[end + 1..];
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_are_exact() {
+        for (text, expected) in [
+            ("10 %", Some(100_000)),
+            ("12.5%", Some(125_000)),
+            ("0.0001 %", Some(1)),
+            ("100 %", Some(1_000_000)),
+            ("0%", Some(0)),
+            ("100.0001 %", None),
+            ("0.00001 %", None),
+            ("10", None),
+            ("-1 %", None),
+            ("1e1 %", None),
+            (".5 %", None),
+            ("%", None),
+        ] {
+            assert_eq!(percent(text).ok().map(|ppm| ppm.0), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn look_backs_are_between_an_hour_and_ninety_days() {
+        for (text, expected) in [
+            ("30d", Some(2_592_000)),
+            ("1h", Some(3600)),
+            ("90d", Some(7_776_000)),
+            ("1h 30m", Some(5400)),
+            ("59m", None),
+            ("90d 1s", None),
+            ("1h 1ms", None),
+            ("30", None),
+            ("forever", None),
+        ] {
+            assert_eq!(look_back_seconds(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_destination_leads_to_one_host_only() {
+        for text in [
+            "https://shop.example/landing",
+            "http://shop.example",
+            "https://shop.example/{sub10}?click={click_id}&r={ref_code}",
+            "https://shop.example?u={sub1}#x",
+            "https://münchen.example/",
+        ] {
+            assert_eq!(destination(text).as_deref(), Ok(text));
+        }
+        for (text, reason) in [
+            ("shop.example", "expected an absolute URL that begins with https:// or http://"),
+            ("https:shop.example", "expected an absolute URL that begins with https:// or http://"),
+            ("javascript://x", "expected an absolute URL that begins with https:// or http://"),
+            ("https:///landing", "expected a host"),
+            ("https://{sub1}.shop.example/", "expected no macro before the path: a visitor could choose the host"),
+            ("https://shop.example:{sub1}/", "expected no macro before the path: a visitor could choose the host"),
+            ("https://shop.example\\@evil.example/", "expected no white space, control character or backslash"),
+            ("https://a@shop.example/", "expected no user name or password"),
+            ("https://@shop.example/", "expected no user name or password"),
+            ("https://shop.example/a b", "expected no white space, control character or backslash"),
+            (
+                "https://shop.example/{sub11}",
+                "unknown macro {sub11}; expected {click_id}, {ref_code} or {sub1} to {sub10}",
+            ),
+            ("https://shop.example/{", "expected braces around a macro's name only"),
+            ("https://shop.example/}{", "expected braces around a macro's name only"),
+            ("https://[::1/", "not a URL: invalid IPv6 address"),
+        ] {
+            assert_eq!(destination(text), Err(reason.to_owned()), "{text}");
+        }
+    }
+}

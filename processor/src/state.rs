@@ -1,0 +1,107 @@
+//! A partition's state: tables of bytes, found by key, written atomically.
+
+pub mod keys;
+pub mod memory;
+pub mod overlay;
+pub mod rocks;
+
+use schemas::topic::Topic;
+
+/// One kind of state. Every table but `Touches` and `Positions` has a changelog.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Table {
+    /// join: the touches of journeys; a pure function of `clicks`, so its changelog is `clicks` itself.
+    Touches,
+    /// join: the events of journeys, to be sent again when a click of theirs arrives late.
+    JourneyEvents,
+    /// decide: conversions.
+    Conversions,
+    /// settle: what is booked per account and conversion.
+    Settled,
+    /// settle: balances per account and currency.
+    Balances,
+    /// How far this store has come in `clicks` and in each changelog.
+    Positions,
+}
+
+impl Table {
+    pub const ALL: [Table; 6] =
+        [Table::Touches, Table::JourneyEvents, Table::Conversions, Table::Settled, Table::Balances, Table::Positions];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Touches => "touches",
+            Table::JourneyEvents => "journey_events",
+            Table::Conversions => "conversions",
+            Table::Settled => "settled",
+            Table::Balances => "balances",
+            Table::Positions => "positions",
+        }
+    }
+
+    /// The topic that this table's changes go to, and the byte before its keys there.
+    pub fn changelog(self) -> Option<(Topic, u8)> {
+        match self {
+            Table::Touches | Table::Positions => None,
+            Table::JourneyEvents => Some((Topic::JoinChangelog, b'e')),
+            Table::Conversions => Some((Topic::DecideChangelog, b'c')),
+            Table::Settled => Some((Topic::SettleChangelog, b's')),
+            Table::Balances => Some((Topic::SettleChangelog, b'b')),
+        }
+    }
+
+    /// The table of a changelog record's key, and the key in the table.
+    pub fn of_changelog_key(topic: Topic, key: &[u8]) -> Option<(Table, &[u8])> {
+        let (&tag, rest) = key.split_first()?;
+        let table = Table::ALL.into_iter().find(|table| table.changelog() == Some((topic, tag)))?;
+        Some((table, rest))
+    }
+}
+
+/// Topics that hold the changes of tables, in the order of their slots.
+pub const CHANGELOGS: [Topic; 3] = [Topic::JoinChangelog, Topic::DecideChangelog, Topic::SettleChangelog];
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("store {doing}: {reason}")]
+    Failed { doing: &'static str, reason: String },
+    #[error("store holds {what} that cannot be read: {reason}")]
+    Corrupt { what: &'static str, reason: String },
+}
+
+/// Changes that are written together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch(pub Vec<Change>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub table: Table,
+    pub key: Vec<u8>,
+    /// None deletes.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Batch {
+    pub fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
+        self.0.push(Change { table, key, value: Some(value) });
+    }
+}
+
+/// Called with key and value; false ends the scan.
+pub type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> bool + 'v;
+
+/// What a task needs of a store. A written batch is seen by later reads; after a crash the store is as after one of
+/// its batches, at least as new as the last `flush`.
+pub trait Store {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Visits the entries with `from <= key < to` in the order of their keys.
+    fn scan(&self, table: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError>;
+
+    fn write(&mut self, batch: Batch) -> Result<(), StoreError>;
+
+    fn flush(&mut self) -> Result<(), StoreError>;
+}
+
+#[cfg(test)]
+mod tests;

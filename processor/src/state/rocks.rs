@@ -1,0 +1,126 @@
+//! The store on RocksDB: one database per partition, a column family per table.
+//!
+//! The write-ahead log is off: Kafka is the log. `atomic_flush` makes all column families reach the disk together, so
+//! the positions on disk always belong to the data on disk.
+
+use crate::config::Config;
+use crate::state::keys::JOURNEY_PREFIX;
+use crate::state::{Batch, Store, StoreError, Table, Visit};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Options, ReadOptions,
+    SliceTransform, WriteBatch, WriteBufferManager, WriteOptions,
+};
+use std::path::Path;
+
+/// Memory that all stores of a process share.
+pub struct Budget {
+    cache: Cache,
+    write_buffers: WriteBufferManager,
+}
+
+impl Budget {
+    pub fn new(config: &Config) -> Self {
+        Budget {
+            cache: Cache::new_lru_cache(config.block_cache_mib << 20),
+            write_buffers: WriteBufferManager::new_write_buffer_manager(config.write_buffers_mib << 20, false),
+        }
+    }
+}
+
+pub struct RocksStore {
+    db: DB,
+    unlogged: WriteOptions,
+}
+
+fn failed(doing: &'static str) -> impl Fn(rocksdb::Error) -> StoreError {
+    move |error| StoreError::Failed { doing, reason: error.to_string() }
+}
+
+impl RocksStore {
+    pub fn open(path: &Path, budget: &Budget) -> Result<Self, StoreError> {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_atomic_flush(true);
+        options.set_write_buffer_manager(&budget.write_buffers);
+        options.set_max_background_jobs(2);
+        options.set_keep_log_file_num(2);
+        options.set_max_open_files(512);
+        let tables = Table::ALL.map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(table, budget)));
+        let db = DB::open_cf_descriptors(&options, path, tables).map_err(failed("open"))?;
+        let mut unlogged = WriteOptions::default();
+        unlogged.disable_wal(true);
+        Ok(RocksStore { db, unlogged })
+    }
+
+    fn table(&self, table: Table) -> &ColumnFamily {
+        self.db.cf_handle(table.name()).expect("every table's column family was opened")
+    }
+
+    /// Estimated bytes on disk and in memory.
+    pub fn bytes(&self) -> u64 {
+        ["rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables"]
+            .into_iter()
+            .flat_map(|property| Table::ALL.map(|table| (table, property)))
+            .filter_map(|(table, property)| self.db.property_int_value_cf(self.table(table), property).ok().flatten())
+            .sum()
+    }
+}
+
+fn table_options(table: Table, budget: &Budget) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(&budget.cache);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_bloom_filter(10.0, false);
+    blocks.set_format_version(6);
+    let mut options = Options::default();
+    options.set_compression_type(DBCompressionType::Lz4);
+    if matches!(table, Table::Touches | Table::JourneyEvents) {
+        options.set_prefix_extractor(SliceTransform::create_fixed_prefix(JOURNEY_PREFIX));
+        options.set_memtable_prefix_bloom_ratio(0.05);
+    }
+    options.set_block_based_table_factory(&blocks);
+    options
+}
+
+impl Store for RocksStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.db.get_cf(self.table(table), key).map_err(failed("get"))
+    }
+
+    fn scan(&self, table: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(to.to_vec());
+        // A look-back stays within one prefix; other scans cross them and must not use the prefix filter.
+        let within = from.len() >= JOURNEY_PREFIX
+            && to.len() >= JOURNEY_PREFIX
+            && from[..JOURNEY_PREFIX] == to[..JOURNEY_PREFIX];
+        options.set_prefix_same_as_start(within);
+        options.set_total_order_seek(!within);
+        let mut entries = self.db.raw_iterator_cf_opt(self.table(table), options);
+        entries.seek(from);
+        while let Some((key, value)) = entries.item() {
+            if !visit(key, value) {
+                return Ok(());
+            }
+            entries.next();
+        }
+        entries.status().map_err(failed("scan"))
+    }
+
+    fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let mut writes = WriteBatch::default();
+        for change in &batch.0 {
+            match &change.value {
+                Some(value) => writes.put_cf(self.table(change.table), &change.key, value),
+                None => writes.delete_cf(self.table(change.table), &change.key),
+            }
+        }
+        self.db.write_opt(writes, &self.unlogged).map_err(failed("write"))
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let tables = Table::ALL.map(|table| self.table(table));
+        self.db.flush_cfs_opt(&tables, &rocksdb::FlushOptions::default()).map_err(failed("flush"))
+    }
+}

@@ -1,0 +1,136 @@
+//! One suite for the memory store and for RocksDB, and the overlay against a store that has everything.
+
+use super::memory::MemoryStore;
+use super::overlay::Overlay;
+use super::rocks::{Budget, RocksStore};
+use super::*;
+use proptest::prelude::*;
+
+fn budget() -> Budget {
+    Budget::new(&small_config())
+}
+
+fn small_config() -> crate::Config {
+    crate::Config {
+        instance: "test".into(),
+        state_dir: "unused".into(),
+        threads: 1,
+        commit_interval: service::HumanDuration::millis(1),
+        checkpoint_interval: service::HumanDuration::millis(1),
+        block_cache_mib: 8,
+        write_buffers_mib: 8,
+        metrics_listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+    }
+}
+
+fn key(prefix: u8, rest: &[u8]) -> Vec<u8> {
+    [&[prefix; keys::JOURNEY_PREFIX], rest].concat()
+}
+
+fn put(table: Table, key: &[u8], value: &[u8]) -> Change {
+    Change { table, key: key.to_vec(), value: Some(value.to_vec()) }
+}
+
+fn delete(table: Table, key: &[u8]) -> Change {
+    Change { table, key: key.to_vec(), value: None }
+}
+
+fn scanned(store: &dyn Store, table: Table, from: &[u8], to: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut found = Vec::new();
+    let visit = &mut |key: &[u8], value: &[u8]| {
+        found.push((key.to_vec(), value.to_vec()));
+        true
+    };
+    store.scan(table, from, to, visit).expect("scans");
+    found
+}
+
+fn suite(store: &mut dyn Store) {
+    let (a, b, c) = (key(1, b"a"), key(1, b"b"), key(2, b"a"));
+    store
+        .write(Batch(vec![
+            put(Table::Touches, &b, b"2"),
+            put(Table::Touches, &a, b"1"),
+            put(Table::Touches, &c, b"3"),
+            put(Table::Conversions, &a, b"other table"),
+        ]))
+        .expect("writes");
+    assert_eq!(store.get(Table::Touches, &a).expect("gets").as_deref(), Some(b"1".as_slice()));
+    assert_eq!(store.get(Table::Balances, &a).expect("gets"), None);
+
+    let both = vec![(a.clone(), b"1".to_vec()), (b.clone(), b"2".to_vec())];
+    assert_eq!(scanned(store, Table::Touches, &key(1, b""), &key(1, b"z")), both, "within a prefix, in order");
+    assert_eq!(scanned(store, Table::Touches, &[], &[255; 40]).len(), 3, "across prefixes");
+    assert_eq!(scanned(store, Table::Touches, &b, &b), vec![], "an empty range");
+
+    let mut seen = 0;
+    let visit = &mut |_: &[u8], _: &[u8]| {
+        seen += 1;
+        false
+    };
+    store.scan(Table::Touches, &[], &[255; 40], visit).expect("scans");
+    assert_eq!(seen, 1, "a visitor ends the scan");
+
+    store.write(Batch(vec![delete(Table::Touches, &a), put(Table::Touches, &b, b"22")])).expect("writes");
+    assert_eq!(scanned(store, Table::Touches, &key(1, b""), &key(1, b"z")), vec![(b, b"22".to_vec())]);
+    store.flush().expect("flushes");
+    assert_eq!(store.get(Table::Touches, &a).expect("gets"), None);
+}
+
+#[test]
+fn the_memory_store_passes_the_suite() {
+    suite(&mut MemoryStore::default());
+}
+
+#[test]
+fn the_rocks_store_passes_the_suite_and_keeps_what_was_flushed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let budget = budget();
+    let mut store = RocksStore::open(folder.path(), &budget).expect("opens");
+    suite(&mut store);
+    store.write(Batch(vec![put(Table::Balances, b"unflushed", b"x")])).expect("writes");
+    drop(store);
+    let store = RocksStore::open(folder.path(), &budget).expect("opens again");
+    assert_eq!(scanned(&store, Table::Touches, &[], &[255; 40]).len(), 2);
+    assert!(store.bytes() > 0);
+}
+
+#[test]
+fn two_processes_cannot_have_one_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let budget = budget();
+    let _first = RocksStore::open(folder.path(), &budget).expect("opens");
+    assert!(RocksStore::open(folder.path(), &budget).is_err());
+}
+
+proptest! {
+    /// Store plus overlay reads like a store that has both.
+    #[test]
+    fn an_overlay_reads_like_the_store_after_it(
+        stored in proptest::collection::vec((0_u8..20, 0_u8..9), 0..20),
+        changed in proptest::collection::vec((0_u8..20, 0_u8..9), 0..20),
+        from in 0_u8..20,
+        to in 0_u8..20,
+        stop in 1_usize..10,
+    ) {
+        let (mut store, mut overlay) = (MemoryStore::default(), Overlay::default());
+        for (key, value) in &stored {
+            store.write(Batch(vec![put(Table::Settled, &[*key], &[*value])])).expect("writes");
+        }
+        for (key, value) in &changed {
+            overlay.put(Table::Settled, vec![*key], vec![*value]);
+        }
+        let mut merged = Vec::new();
+        let visit = &mut |key: &[u8], value: &[u8]| {
+            merged.push((key.to_vec(), value.to_vec()));
+            merged.len() < stop
+        };
+        overlay.scan(&store, Table::Settled, &[from], &[to], visit).expect("scans");
+        let point = overlay.get(&store, Table::Settled, &[from]).expect("gets");
+        store.write(overlay.take()).expect("writes");
+        let mut expected = scanned(&store, Table::Settled, &[from], &[to]);
+        expected.truncate(stop);
+        prop_assert_eq!(merged, expected);
+        prop_assert_eq!(point, store.get(Table::Settled, &[from]).expect("gets"));
+    }
+}

@@ -1,0 +1,267 @@
+//! One partition number of all three stages: its state, and what a record does to it. Records in, records out; the
+//! runtime around it does the reading, the transaction and the clock.
+//!
+//! Life of an interval: `process` records (changes go to the overlay, records to the outbox), the runtime commits,
+//! then `committed` moves the overlay into the store together with the changelog positions; or `aborted` forgets it.
+
+use crate::stage::{self, join::JourneyFilter};
+use crate::state::overlay::Overlay;
+use crate::state::{Batch, CHANGELOGS, Store, StoreError, Table, keys};
+use kafka::queue::Record;
+use schemas::catalog::Catalog;
+use schemas::codec::{self, DecodeError};
+use schemas::decimal::Amount;
+use schemas::offset::{NextOffset, Offset};
+use schemas::record::dead_letter::{DeadLetter, Unusable};
+use schemas::topic::Topic;
+use std::sync::Arc;
+
+/// A record to be written within the transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    pub topic: Topic,
+    pub key: String,
+    pub value: Vec<u8>,
+}
+
+/// What a task needs from outside of itself.
+pub trait Surroundings {
+    /// A catalog that has been read up to `needed`.
+    fn catalog(&self, needed: Offset) -> Result<Arc<Catalog>, NoCatalog>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoCatalog {
+    /// Not read so far yet; the record is tried again later.
+    Behind,
+    /// No such position has ever been written: the record is poison.
+    NeverWritten,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the catalog has not been read up to offset {}", .0.0)]
+    CatalogBehind(Offset),
+}
+
+/// Why a record could not be used; it goes to dead-letters and the partition goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum Poison {
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error("no value")]
+    Empty,
+    #[error("catalog offset {} was never written", .0.0)]
+    Catalog(Offset),
+    #[error("an amount of {0} is beyond what an event may have")]
+    Amount(Amount),
+}
+
+/// How a stage ends with a record: done, poison, or a failure that is not the record's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    #[error(transparent)]
+    Poison(#[from] Poison),
+    #[error(transparent)]
+    Task(#[from] TaskError),
+}
+
+impl From<StoreError> for StageError {
+    fn from(error: StoreError) -> Self {
+        StageError::Task(TaskError::Store(error))
+    }
+}
+
+impl From<DecodeError> for StageError {
+    fn from(error: DecodeError) -> Self {
+        StageError::Poison(Poison::Decode(error))
+    }
+}
+
+pub struct Task<S> {
+    pub(crate) store: S,
+    pub(crate) overlay: Overlay,
+    pub(crate) journeys: JourneyFilter,
+    pub(crate) outbox: Vec<Output>,
+    /// Touches that are not in the store yet; written before the next look-back, or with `write_touches`.
+    pub(crate) touches: Batch,
+    /// Where `clicks` has been put up to.
+    touches_next: NextOffset,
+    /// Clicks before this were probed in a committed transaction; they are only put again.
+    probe_from: NextOffset,
+}
+
+impl<S: Store> Task<S> {
+    /// Takes over a store; the runtime then restores it up to `clicks_committed` and the ends of the changelogs.
+    pub fn open(store: S, clicks_committed: NextOffset) -> Result<Self, StoreError> {
+        let mut task = Task {
+            store,
+            overlay: Overlay::default(),
+            journeys: JourneyFilter::default(),
+            outbox: Vec::new(),
+            touches: Batch::default(),
+            touches_next: NextOffset(0),
+            probe_from: clicks_committed,
+        };
+        task.touches_next = task.position(Topic::Clicks)?;
+        task.journeys = JourneyFilter::read(&task.store)?;
+        Ok(task)
+    }
+
+    /// Where the store's copy of a topic's content ends.
+    pub fn position(&self, topic: Topic) -> Result<NextOffset, StoreError> {
+        match self.store.get(Table::Positions, &keys::position(topic))? {
+            Some(value) => keys::read_position(&value),
+            None => Ok(NextOffset(0)),
+        }
+    }
+
+    /// Takes a changelog record while restoring.
+    pub fn restore_change(&mut self, topic: Topic, record: &Record<'_>) -> Result<(), StoreError> {
+        let corrupt = |reason: String| StoreError::Corrupt { what: "a changelog record", reason };
+        let key = record.key.unwrap_or_default();
+        let (table, key) = Table::of_changelog_key(topic, key)
+            .ok_or_else(|| corrupt(format!("{} offset {}: key {key:02x?}", topic.name(), record.offset.0)))?;
+        if table == Table::JourneyEvents {
+            self.journeys.insert(key);
+        }
+        let change = crate::state::Change { table, key: key.to_vec(), value: record.value.map(<[u8]>::to_vec) };
+        let mut batch = Batch(vec![change]);
+        batch.put(Table::Positions, keys::position(topic), keys::position_value(record.offset.next()));
+        self.store.write(batch)
+    }
+
+    /// Notes that a changelog has been restored up to `next`, past control markers.
+    pub fn restored(&mut self, topic: Topic, next: NextOffset) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        batch.put(Table::Positions, keys::position(topic), keys::position_value(next));
+        self.store.write(batch)
+    }
+
+    /// Takes a click while restoring: its touch is put, nothing is probed, nothing sent.
+    pub fn restore_click(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
+        if let Ok(click) = stage::join::read_click(record) {
+            self.put_touch(&click, record.offset)?;
+        }
+        Ok(())
+    }
+
+    /// Does what a record asks for. An error leaves the overlay and the outbox as they were before the record, but for
+    /// store errors, after which the task is given up.
+    pub fn process(&mut self, topic: Topic, record: &Record<'_>, around: &dyn Surroundings) -> Result<(), TaskError> {
+        let sent = self.outbox.len();
+        let done = match topic {
+            Topic::Clicks => stage::join::click(self, record),
+            Topic::Events => stage::join::event(self, record),
+            Topic::Candidates => stage::decide::candidates(self, record, around),
+            Topic::Journal => stage::settle::entry(self, record),
+            Topic::Rejected
+            | Topic::Decisions
+            | Topic::Attributions
+            | Topic::Catalog
+            | Topic::JoinChangelog
+            | Topic::DecideChangelog
+            | Topic::SettleChangelog
+            | Topic::DeadLetters => Ok(()),
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(StageError::Poison(poison)) => {
+                self.outbox.truncate(sent);
+                self.bury(topic, record, &poison);
+                Ok(())
+            }
+            Err(StageError::Task(error)) => Err(error),
+        }
+    }
+
+    /// A record that cannot be used is kept whole, with the reason, and the partition goes on.
+    fn bury(&mut self, topic: Topic, record: &Record<'_>, poison: &Poison) {
+        let stage = stage::name(topic);
+        tracing::warn!(stage, partition = record.partition, offset = record.offset.0, error = %poison, "to dead-letters");
+        metrics::counter!("processor_dead_letters_total", "stage" => stage).increment(1);
+        let unusable = Unusable {
+            topic: topic.name(),
+            partition: record.partition,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key: record.key,
+            value: record.value,
+        };
+        let letter = DeadLetter::of(unusable, stage, &poison.to_string());
+        let key = format!("{}/{}/{}", topic.name(), record.partition, record.offset.0);
+        self.outbox.push(Output { topic: Topic::DeadLetters, key, value: codec::encode(&letter) });
+    }
+
+    /// Whether a click's journey is to be probed for earlier events.
+    pub(crate) fn probes(&self, offset: Offset) -> bool {
+        offset.next() > self.probe_from
+    }
+
+    pub(crate) fn put_touch(
+        &mut self,
+        click: &schemas::record::click::Click,
+        offset: Offset,
+    ) -> Result<(), StoreError> {
+        /// Touches wait for a look-back or for this many: one write for all of them.
+        const TOUCHES_AT_ONCE: usize = 4096;
+        self.touches.put(Table::Touches, keys::touch(click), keys::touch_value(click));
+        self.touches_next = offset.next();
+        if self.touches.0.len() >= TOUCHES_AT_ONCE { self.write_touches() } else { Ok(()) }
+    }
+
+    /// Writes waiting touches together with their position, so that position and data never part.
+    pub(crate) fn write_touches(&mut self) -> Result<(), StoreError> {
+        if self.touches.0.is_empty() {
+            return Ok(());
+        }
+        let mut batch = std::mem::take(&mut self.touches);
+        batch.put(Table::Positions, keys::position(Topic::Clicks), keys::position_value(self.touches_next));
+        self.store.write(batch)
+    }
+
+    /// The records that wait to be produced.
+    pub fn drain_outbox(&mut self) -> std::vec::Drain<'_, Output> {
+        self.outbox.drain(..)
+    }
+
+    /// The state that this interval changed, for the changelogs.
+    pub fn overlay(&self) -> &Overlay {
+        &self.overlay
+    }
+
+    /// After the commit: the overlay becomes state, together with the place of each changelog's last record.
+    pub fn committed(&mut self, changelogs: &[Option<Offset>]) -> Result<(), StoreError> {
+        self.write_touches()?;
+        let mut batch = self.overlay.take();
+        for (topic, last) in CHANGELOGS.iter().zip(changelogs) {
+            if let Some(last) = last {
+                batch.put(Table::Positions, keys::position(*topic), keys::position_value(last.next()));
+            }
+        }
+        if batch.0.is_empty() { Ok(()) } else { self.store.write(batch) }
+    }
+
+    /// After an abort: nothing of the interval has happened, but for touches, which are a function of `clicks`.
+    pub fn aborted(&mut self) {
+        self.overlay.clear();
+        self.outbox.clear();
+    }
+
+    /// Brings all that is committed to the disk.
+    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+        self.write_touches()?;
+        self.store.flush()
+    }
+
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Gives the store back, without what was not committed.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+}

@@ -1,0 +1,174 @@
+//! Random inputs: journeys of a few clicks and the events of an advertiser, with orders, repeats and two journeys in one
+//! event.
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use schemas::catalog::Catalog;
+use schemas::codec;
+use schemas::decimal::{Currency, Fixed, Ppm};
+use schemas::id::{ClickId, ConversionId, JourneyId, PayloadHash, hash_of, time_ordered};
+use schemas::key;
+use schemas::name::{AdvertiserId, ApiKeyId, CampaignId, ContractId, LinkCode, PublisherId, TenantId};
+use schemas::offset::Offset;
+use schemas::record::attribution::Model;
+use schemas::record::catalog::{Campaign, CatalogEntry, Contract, EntityKind};
+use schemas::record::click::Click;
+use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource};
+use schemas::time::Micros;
+use schemas::topic::Topic;
+
+const NOW: Micros = Micros(1_790_000_000_000_000);
+const MINUTE: i64 = 60_000_000;
+
+/// A record of `clicks` or `events`.
+#[derive(Clone)]
+pub struct Input {
+    pub topic: Topic,
+    pub key: String,
+    pub value: Vec<u8>,
+}
+
+fn tenant() -> TenantId {
+    TenantId::new("default").expect("a name")
+}
+
+fn advertiser() -> AdvertiserId {
+    AdvertiserId::new("acme").expect("a name")
+}
+
+fn entry(kind: EntityKind, id: &str) -> CatalogEntry {
+    CatalogEntry::bare(kind, tenant(), id)
+}
+
+/// Linear pays, so that several publishers share a conversion.
+pub fn catalog() -> Catalog {
+    let contract = Contract {
+        commission_rate_ppm: Ppm(125_000),
+        platform_share_ppm: Ppm(300_000),
+        paying_model: Model::Linear,
+        hold_days: 30,
+        evidence_order: vec![EvidenceSource::Coupon, EvidenceSource::ClickId, EvidenceSource::LandingUrl],
+    };
+    let campaign = Campaign {
+        advertiser: advertiser(),
+        name: "Summer".into(),
+        destination: "https://shop.example/".into(),
+        contract: ContractId::new("standard").expect("a name"),
+        look_back_seconds: 30 * 24 * 3600,
+        active: true,
+    };
+    let mut catalog = Catalog::default();
+    catalog.apply(Offset(0), CatalogEntry { contract: Some(contract), ..entry(EntityKind::Contract, "standard") });
+    catalog.apply(Offset(1), CatalogEntry { campaign: Some(campaign), ..entry(EntityKind::Campaign, "summer") });
+    catalog
+}
+
+pub fn inputs(rng: &mut StdRng) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    let mut clicks = Vec::new();
+    for journey in 0..rng.random_range(1..5_u8) {
+        for nth in 0..rng.random_range(1..5_u8) {
+            let click = click(journey, nth, ["alpha", "beta", "gamma"][rng.random_range(0..3)]);
+            inputs.push(input_of_click(&click));
+            clicks.push(click);
+        }
+    }
+    for number in 0..rng.random_range(1..6_u8) {
+        inputs.push(input_of_event(&event(rng, number, &clicks)));
+    }
+    inputs
+}
+
+pub fn input_of_click(click: &Click) -> Input {
+    let key = key::journey(&click.tenant, &click.advertiser, click.journey_id);
+    Input { topic: Topic::Clicks, key, value: codec::encode(click) }
+}
+
+pub fn input_of_event(event: &Event) -> Input {
+    Input { topic: Topic::Events, key: event.key(), value: codec::encode(event) }
+}
+
+pub fn click(journey: u8, nth: u8, publisher: &str) -> Click {
+    let at = NOW.plus(i64::from(nth) * MINUTE);
+    Click {
+        click_id: ClickId(time_ordered(at, [journey * 16 + nth; 10])),
+        journey_id: JourneyId(time_ordered(NOW, [journey; 10])),
+        tenant: tenant(),
+        advertiser: advertiser(),
+        campaign: CampaignId::new("summer").expect("a name"),
+        publisher: PublisherId::new(publisher).expect("a name"),
+        link: LinkCode::new(publisher).expect("a code"),
+        occurred_at: at,
+        catalog_offset: Offset(1),
+        returning: nth > 0,
+        referrer: None,
+        user_agent: None,
+        ip_hash: None,
+        params: std::collections::BTreeMap::new(),
+    }
+}
+
+fn evidence(source: EvidenceSource, click: &Click) -> Evidence {
+    Evidence {
+        source,
+        value: "token".into(),
+        names: EvidenceNames::Touch,
+        click_id: Some(click.click_id),
+        journey_id: Some(click.journey_id),
+        code: None,
+        problem: None,
+    }
+}
+
+/// A purchase whose token names one journey and whose landing page names another.
+pub fn purchase_naming(token: &Click, landing: &Click) -> Event {
+    let (tenant, advertiser) = (tenant(), advertiser());
+    Event {
+        event_id: "e".into(),
+        conversion_id: ConversionId::of_event(&tenant, &advertiser, "e"),
+        event_conversion_id: None,
+        tenant,
+        advertiser,
+        api_key: ApiKeyId::new("key").expect("a name"),
+        action: Action::Purchase,
+        order_id: None,
+        value: Fixed(100_000_000),
+        currency: Currency::USD,
+        occurred_at: NOW.plus(10 * MINUTE),
+        received_at: NOW.plus(10 * MINUTE),
+        clock_ahead_micros: 0,
+        customer: None,
+        evidence: vec![evidence(EvidenceSource::ClickId, token), evidence(EvidenceSource::LandingUrl, landing)],
+        landing_url: None,
+        referrer: None,
+        properties: None,
+        payload_hash: PayloadHash([0; 16]),
+        catalog_offset: Offset(1),
+        forwarded_to: None,
+    }
+}
+
+/// Few event and order ids, so that events repeat one another and share orders.
+fn event(rng: &mut StdRng, number: u8, clicks: &[Click]) -> Event {
+    let named = |rng: &mut StdRng| &clicks[rng.random_range(0..clicks.len())];
+    let base = purchase_naming(named(rng), named(rng));
+    let event_id = format!("e{}", rng.random_range(0..=number));
+    let order_id = rng.random_bool(0.6).then(|| format!("o{}", rng.random_range(0..3)));
+    let of_event = ConversionId::of_event(&base.tenant, &base.advertiser, &event_id);
+    let of_order = order_id.as_ref().map(|order| ConversionId::of_order(&base.tenant, &base.advertiser, order));
+    let occurred_at = NOW.plus(rng.random_range(0..8) * MINUTE);
+    Event {
+        payload_hash: PayloadHash(hash_of("simulated payload", &[event_id.as_bytes(), &[number]])),
+        event_id,
+        conversion_id: of_order.unwrap_or(of_event),
+        event_conversion_id: of_order.map(|_| of_event),
+        action: if rng.random_bool(0.8) { Action::Purchase } else { Action::AddToCart },
+        order_id,
+        value: Fixed(rng.random_range(1..500) * 333_333),
+        currency: if rng.random_bool(0.9) { Currency::USD } else { Currency::parse("JPY").expect("a code") },
+        occurred_at,
+        received_at: occurred_at.plus(i64::from(number)),
+        evidence: base.evidence[..rng.random_range(1..=2)].to_vec(),
+        ..base
+    }
+}

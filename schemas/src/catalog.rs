@@ -1,0 +1,218 @@
+//! The catalog as its readers hold it: every version of every entity, found as of a catalog position and a time.
+//!
+//! **Invariant (catalog order):** a look-up as of `(offset, time)` takes the newest version whose record stands at or
+//! before `offset` and whose `effective_from` is not after `time`. So a replay decides alike, whatever came later.
+//!
+//! A clone shares what it does not change (`store`), so that a reader can publish its view at every change.
+
+mod store;
+
+use crate::name::{AdvertiserId, CampaignId, ContractId, CouponCode, LinkCode, PublisherId, TenantId};
+use crate::offset::{NextOffset, Offset};
+use crate::record::catalog::{
+    ApiKey, Campaign, CatalogEntry, Contract, Coupon, EntityKind, Installation, Link, Publisher,
+};
+use crate::time::Micros;
+use std::sync::Arc;
+use store::Store;
+
+/// Where in the catalog's history a look-up stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsOf {
+    pub offset: Offset,
+    pub time: Micros,
+}
+
+/// An entity's body with the version that it is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version<'a, T> {
+    pub number: i32,
+    pub body: &'a T,
+}
+
+#[derive(Debug, Default, Clone)]
+pub struct Catalog {
+    next: NextOffset,
+    entities: Store,
+}
+
+macro_rules! look_up {
+    ($(#[$doc:meta])* $name:ident, $field:ident, $kind:ident, $body:ident, $id:ident: $id_type:ty) => {
+        $(#[$doc])*
+        pub fn $name(&self, tenant: &TenantId, $id: &$id_type, as_of: AsOf) -> Option<Version<'_, $body>> {
+            let entry = self.find(EntityKind::$kind, tenant, $id.as_str(), as_of)?;
+            entry.$field.as_ref().map(|body| Version { number: entry.version, body })
+        }
+    };
+}
+
+impl Catalog {
+    /// Takes the record at `offset`; a repeated record changes nothing.
+    pub fn apply(&mut self, offset: Offset, entry: CatalogEntry) {
+        self.skip_to(offset.next());
+        self.entities.add(offset, Arc::new(entry));
+    }
+
+    /// Notes that all before `next` has been read: compaction and undecodable records leave gaps.
+    pub fn skip_to(&mut self, next: NextOffset) {
+        self.next = self.next.max(next);
+    }
+
+    /// The position up to which this catalog has been read.
+    pub fn next_offset(&self) -> NextOffset {
+        self.next
+    }
+
+    /// What a writer stamps on its records: the last record that it has read.
+    pub fn read_to(&self) -> Offset {
+        Offset(self.next.0 - 1)
+    }
+
+    /// Whether a record stamped with `offset` can be judged already.
+    pub fn has_read(&self, offset: Offset) -> bool {
+        offset < Offset(self.next.0)
+    }
+
+    fn find(&self, kind: EntityKind, tenant: &TenantId, id: &str, as_of: AsOf) -> Option<&CatalogEntry> {
+        let versions = self.entities.versions(kind, tenant.as_str(), id)?;
+        let mut known = versions.iter().rev().filter(|(offset, _)| *offset <= as_of.offset);
+        known.find(|(_, entry)| entry.effective_from <= as_of.time).map(|(_, entry)| &**entry)
+    }
+
+    look_up!(campaign, campaign, Campaign, Campaign, id: CampaignId);
+    look_up!(publisher, publisher, Publisher, Publisher, id: PublisherId);
+    look_up!(link, link, Link, Link, code: LinkCode);
+    look_up!(contract, contract, Contract, Contract, id: ContractId);
+
+    pub fn coupon(
+        &self,
+        tenant: &TenantId,
+        advertiser: &AdvertiserId,
+        code: &CouponCode,
+        as_of: AsOf,
+    ) -> Option<Version<'_, Coupon>> {
+        let entry = self.find(EntityKind::Coupon, tenant, &coupon_id(advertiser, code), as_of)?;
+        entry.coupon.as_ref().map(|body| Version { number: entry.version, body })
+    }
+
+    /// Whose link a code is: codes are unique on an installation, and a redirect names no tenant. Where a writer broke
+    /// that, the first one keeps the code.
+    pub fn link_owner(&self, code: &LinkCode) -> Option<&TenantId> {
+        self.entities.link_owner(code.as_str())
+    }
+
+    /// The newest version of every entity of a kind, whatever its time.
+    pub fn newest(&self, kind: EntityKind) -> impl Iterator<Item = &CatalogEntry> {
+        self.entities.all(kind).filter_map(|versions| versions.last().map(|(_, entry)| &**entry))
+    }
+
+    /// The newest version of one entity, whatever its time.
+    pub fn newest_of(&self, kind: EntityKind, tenant: &TenantId, id: &str) -> Option<&CatalogEntry> {
+        self.entities.versions(kind, tenant.as_str(), id)?.last().map(|(_, entry)| &**entry)
+    }
+
+    /// When the next version of such an entity comes into force: until then, what holds now goes on holding.
+    pub fn next_effective(&self, kind: EntityKind, after: Micros) -> Option<Micros> {
+        let entries = self.entities.all(kind).flat_map(|versions| versions.iter().map(|(_, entry)| entry));
+        entries.map(|entry| entry.effective_from).filter(|&from| from > after).min()
+    }
+
+    /// Every version of one entity, in the order of the log.
+    pub fn versions_of(&self, kind: EntityKind, tenant: &TenantId, id: &str) -> impl Iterator<Item = &CatalogEntry> {
+        self.entities.versions(kind, tenant.as_str(), id).into_iter().flatten().map(|(_, entry)| &**entry)
+    }
+
+    /// What was fixed when the topics were created.
+    pub fn installation(&self) -> Option<&Installation> {
+        self.newest(EntityKind::Installation).find_map(|entry| entry.installation.as_ref())
+    }
+
+    /// API keys as they stand now.
+    pub fn api_keys(&self) -> impl Iterator<Item = (&CatalogEntry, &ApiKey)> {
+        self.newest(EntityKind::ApiKey).filter_map(|entry| entry.api_key.as_ref().map(|key| (entry, key)))
+    }
+}
+
+/// The entity id of a coupon: codes are an advertiser's own.
+pub fn coupon_id(advertiser: &AdvertiserId, code: &CouponCode) -> String {
+    format!("{advertiser}/{code}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publisher(version: i32, effective_from: i64, name: &str) -> CatalogEntry {
+        let tenant = TenantId::new("default").expect("a name");
+        CatalogEntry {
+            version,
+            effective_from: Micros(effective_from),
+            publisher: Some(Publisher { name: name.into() }),
+            ..CatalogEntry::bare(EntityKind::Publisher, tenant, "alpha")
+        }
+    }
+
+    #[test]
+    fn a_look_up_takes_the_newest_version_known_and_in_effect() {
+        let mut catalog = Catalog::default();
+        catalog.apply(Offset(3), publisher(1, 100, "first"));
+        catalog.apply(Offset(7), publisher(2, 200, "second"));
+        catalog.apply(Offset(9), publisher(3, 150, "third"));
+        catalog.apply(Offset(7), publisher(2, 200, "repeated"));
+        let tenant = TenantId::new("default").expect("a name");
+        let alpha = PublisherId::new("alpha").expect("a name");
+        for (offset, time, expected) in [
+            (2, 1000, None),
+            (3, 99, None),
+            (3, 100, Some("first")),
+            (8, 199, Some("first")),
+            (8, 200, Some("second")),
+            (9, 149, Some("first")),
+            (9, 150, Some("third")),
+            (9, 500, Some("third")),
+        ] {
+            let as_of = AsOf { offset: Offset(offset), time: Micros(time) };
+            let found = catalog.publisher(&tenant, &alpha, as_of).map(|version| version.body.name.as_str());
+            assert_eq!(found, expected, "{offset} {time}");
+        }
+        assert_eq!(catalog.read_to(), Offset(9));
+        assert!(catalog.has_read(Offset(9)) && !catalog.has_read(Offset(10)));
+    }
+
+    #[test]
+    fn a_clone_does_not_see_what_comes_later_and_shares_the_rest() {
+        let mut catalog = Catalog::default();
+        for number in 0..2000 {
+            let entry = CatalogEntry { id: format!("publisher-{number}"), ..publisher(1, 0, "first") };
+            catalog.apply(Offset(number), entry);
+        }
+        let earlier = catalog.clone();
+        let changed = CatalogEntry { id: "publisher-7".into(), ..publisher(2, 0, "second") };
+        catalog.apply(Offset(2000), changed);
+        let tenant = TenantId::new("default").expect("a name");
+        let version = |catalog: &Catalog| {
+            catalog.newest_of(EntityKind::Publisher, &tenant, "publisher-7").map(|entry| entry.version)
+        };
+        assert_eq!((version(&earlier), version(&catalog)), (Some(1), Some(2)));
+        assert_eq!((earlier.read_to(), catalog.read_to()), (Offset(1999), Offset(2000)));
+        assert_eq!(earlier.newest(EntityKind::Publisher).count(), 2000);
+        assert_eq!(catalog.entities.shards_not_shared_with(&earlier.entities), 1);
+    }
+
+    #[test]
+    fn a_link_code_belongs_to_whoever_had_it_first() {
+        let link = |tenant: &str| CatalogEntry {
+            kind: EntityKind::Link,
+            tenant: TenantId::new(tenant).expect("a name"),
+            id: "alpha-summer".into(),
+            publisher: None,
+            ..publisher(1, 0, "")
+        };
+        let mut catalog = Catalog::default();
+        catalog.apply(Offset(0), link("one"));
+        catalog.apply(Offset(1), link("two"));
+        let code = |text| LinkCode::new(text).expect("a code");
+        assert_eq!(catalog.link_owner(&code("alpha-summer")).map(TenantId::as_str), Some("one"));
+        assert_eq!(catalog.link_owner(&code("alpha-winter")), None);
+    }
+}

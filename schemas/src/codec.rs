@@ -1,0 +1,180 @@
+//! The Confluent wire format: 0x00, a 4-byte big-endian schema id, an Avro body.
+//!
+//! Ids come from the table compiled in here: ten times the record's number plus the schema's version. A value written
+//! under an earlier version is resolved to the current one.
+
+use crate::record::attribution::Attribution;
+use crate::record::candidates::Candidates;
+use crate::record::catalog::CatalogEntry;
+use crate::record::click::Click;
+use crate::record::dead_letter::DeadLetter;
+use crate::record::decision::Decision;
+use crate::record::event::Event;
+use crate::record::journal::JournalEntry;
+use crate::record::rejected::Rejected;
+use crate::record::state::{BalanceState, ConversionState, SettledState};
+use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::writer::datum::GenericDatumWriter;
+use serde::{Serialize, de::DeserializeOwned};
+use std::sync::LazyLock;
+
+const MAGIC: u8 = 0;
+const HEADER_BYTES: usize = 5;
+
+/// A record with an Avro schema of its own.
+pub trait Record: Serialize + DeserializeOwned {
+    #[doc(hidden)]
+    const SCHEMA: usize;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    #[error("shorter than the 5-byte header: {0} bytes")]
+    Short(usize),
+    #[error("first byte is {0:#04x}, expected 0x00 of the Confluent wire format")]
+    NotFramed(u8),
+    #[error("schema id {found} is unknown here; {expected} was expected")]
+    UnknownSchema { found: u32, expected: u32 },
+    #[error("schema id {found} is a {is}, expected a {expected}")]
+    OtherRecord { found: u32, is: &'static str, expected: &'static str },
+    #[error("not a {record}: {reason}")]
+    Body { record: &'static str, reason: String },
+    #[error("{0} bytes after the record")]
+    Trailing(usize),
+}
+
+struct Family {
+    name: &'static str,
+    versions: &'static [&'static str],
+}
+
+macro_rules! records {
+    ($($index:literal $record:ident $folder:literal [$($version:literal),+]),+ $(,)?) => {
+        const FAMILIES: &[Family] = &[$(Family {
+            name: stringify!($record),
+            versions: &[$(include_str!(concat!("../avsc/", $folder, "/", $version, ".avsc"))),+],
+        }),+];
+        $(impl Record for $record { const SCHEMA: usize = $index; })+
+    };
+}
+
+// An index is never given to another record: it is part of the schema ids in Kafka.
+records! {
+    0 Click "click" ["1"],
+    1 Rejected "rejected" ["1"],
+    2 Event "event" ["1"],
+    3 Candidates "candidates" ["1"],
+    4 Decision "decision" ["1"],
+    5 Attribution "attribution" ["1"],
+    6 JournalEntry "journal" ["1"],
+    7 CatalogEntry "catalog" ["1"],
+    8 DeadLetter "dead_letter" ["1"],
+    9 ConversionState "conversion_state" ["1"],
+    10 SettledState "settled_state" ["1"],
+    11 BalanceState "balance_state" ["1"],
+}
+
+struct Parsed {
+    /// By version, from 1.
+    schemas: &'static [Schema],
+    current_id: u32,
+    writer: GenericDatumWriter<'static>,
+    reader: GenericDatumReader<'static>,
+}
+
+static PARSED: LazyLock<Vec<Parsed>> =
+    LazyLock::new(|| FAMILIES.iter().enumerate().map(|(index, family)| parse(index, family)).collect());
+
+/// Parsed schemas live as long as the process: readers and writers borrow them.
+fn parse(index: usize, family: &Family) -> Parsed {
+    let schemas: Vec<Schema> = family
+        .versions
+        .iter()
+        .map(|text| {
+            Schema::parse_str(text).unwrap_or_else(|error| panic!("compiled-in schema {}: {error}", family.name))
+        })
+        .collect();
+    let schemas: &'static [Schema] = Vec::leak(schemas);
+    let current = schemas.last().expect("the macro asks for at least one version");
+    Parsed {
+        schemas,
+        current_id: schema_id(index, schemas.len()),
+        writer: GenericDatumWriter::builder(current)
+            .validate(false)
+            .human_readable(false)
+            .build()
+            .expect("resolved schema"),
+        reader: GenericDatumReader::builder(current).human_readable(false).build().expect("resolved schema"),
+    }
+}
+
+fn schema_id(index: usize, version: usize) -> u32 {
+    (index * 10 + version) as u32
+}
+
+/// Encodes a record with its header.
+pub fn encode<T: Record>(record: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    encode_into(record, &mut bytes);
+    bytes
+}
+
+/// Encodes a record with its header into `bytes`, which is cleared first.
+pub fn encode_into<T: Record>(record: &T, bytes: &mut Vec<u8>) {
+    let parsed = &PARSED[T::SCHEMA];
+    bytes.clear();
+    bytes.push(MAGIC);
+    bytes.extend_from_slice(&parsed.current_id.to_be_bytes());
+    parsed
+        .writer
+        .write_ser(bytes, record)
+        .unwrap_or_else(|error| panic!("{} does not fit its schema: {error}", FAMILIES[T::SCHEMA].name));
+}
+
+/// Decodes a record; every byte must belong to it.
+pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
+    if bytes.len() < HEADER_BYTES {
+        return Err(DecodeError::Short(bytes.len()));
+    }
+    if bytes[0] != MAGIC {
+        return Err(DecodeError::NotFramed(bytes[0]));
+    }
+    let found = u32::from_be_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]);
+    let parsed = &PARSED[T::SCHEMA];
+    let mut body = &bytes[HEADER_BYTES..];
+    let record = if found == parsed.current_id {
+        parsed.reader.read_deser(&mut body).map_err(|error| body_error::<T>(&error))?
+    } else {
+        let writer = earlier_version::<T>(found)?;
+        decode_earlier(writer, &mut body)?
+    };
+    if body.is_empty() { Ok(record) } else { Err(DecodeError::Trailing(body.len())) }
+}
+
+fn body_error<T: Record>(error: &apache_avro::Error) -> DecodeError {
+    DecodeError::Body { record: FAMILIES[T::SCHEMA].name, reason: error.to_string() }
+}
+
+fn earlier_version<T: Record>(found: u32) -> Result<&'static Schema, DecodeError> {
+    let (index, version) = (found as usize / 10, found as usize % 10);
+    let unknown = DecodeError::UnknownSchema { found, expected: PARSED[T::SCHEMA].current_id };
+    let family = PARSED.get(index).ok_or(unknown)?;
+    if index != T::SCHEMA {
+        return Err(DecodeError::OtherRecord { found, is: FAMILIES[index].name, expected: FAMILIES[T::SCHEMA].name });
+    }
+    let position = version.checked_sub(1).and_then(|position| family.schemas.get(position));
+    position.ok_or(DecodeError::UnknownSchema { found, expected: family.current_id })
+}
+
+fn decode_earlier<T: Record>(writer: &'static Schema, body: &mut &[u8]) -> Result<T, DecodeError> {
+    let current = PARSED[T::SCHEMA].schemas.last().expect("at least one version");
+    let mut resolve = || {
+        let reader = GenericDatumReader::builder(writer).reader_schema(current).build()?;
+        apache_avro::from_value::<T>(&reader.read_value(body)?)
+    };
+    resolve().map_err(|error| body_error::<T>(&error))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! Every record goes through its schema and back; every schema is held against its committed earlier versions.
+
+use super::*;
+use crate::decimal::{Currency, Fixed};
+use crate::id::{ClickId, ConversionId, JourneyId, PayloadHash};
+use crate::name::{AdvertiserId, ApiKeyId, CampaignId, LinkCode, PublisherId, TenantId};
+use crate::offset::Offset;
+use crate::record::attribution::{CreditRow, Model};
+use crate::record::candidates::Touch;
+use crate::record::event::{Action, Evidence, EvidenceNames, EvidenceSource};
+use crate::record::state::{Delivery, Framed};
+use crate::time::Micros;
+use apache_avro::schema_compatibility::SchemaCompatibility;
+use std::fmt::Debug;
+
+fn there_and_back<T: Record + PartialEq + Debug>(record: &T) {
+    let bytes = encode(record);
+    assert_eq!(&decode::<T>(&bytes).expect("decodes"), record);
+    let longer = [bytes.as_slice(), &[0]].concat();
+    assert!(matches!(decode::<T>(&longer), Err(DecodeError::Trailing(1))));
+    for end in 0..bytes.len() {
+        assert!(decode::<T>(&bytes[..end]).is_err(), "cut at {end}");
+    }
+}
+
+fn event() -> Event {
+    Event {
+        event_id: "e-1".into(),
+        conversion_id: ConversionId([3; 16]),
+        event_conversion_id: Some(ConversionId([4; 16])),
+        tenant: TenantId::new("default").expect("a name"),
+        advertiser: AdvertiserId::new("acme").expect("a name"),
+        api_key: ApiKeyId::new("key").expect("a name"),
+        action: Action::Purchase,
+        order_id: Some("O-1".into()),
+        value: Fixed(-12_345_678),
+        currency: Currency::USD,
+        occurred_at: Micros(1_700_000_000_000_000),
+        received_at: Micros(1_700_000_000_000_001),
+        clock_ahead_micros: 0,
+        customer: None,
+        evidence: vec![Evidence {
+            source: EvidenceSource::ClickId,
+            value: "T".into(),
+            names: EvidenceNames::Touch,
+            click_id: Some(ClickId([1; 16])),
+            journey_id: Some(JourneyId([2; 16])),
+            code: None,
+            problem: None,
+        }],
+        landing_url: None,
+        referrer: None,
+        properties: Some("{}".into()),
+        payload_hash: PayloadHash([5; 16]),
+        catalog_offset: Offset(7),
+        forwarded_to: None,
+    }
+}
+
+fn touch() -> Touch {
+    Touch {
+        click_id: ClickId([1; 16]),
+        journey_id: JourneyId([2; 16]),
+        occurred_at: Micros(5),
+        campaign: CampaignId::new("summer").expect("a name"),
+        publisher: PublisherId::new("alpha").expect("a name"),
+        link: LinkCode::new("L1").expect("a code"),
+        catalog_offset: Offset(3),
+    }
+}
+
+#[test]
+fn records_go_there_and_back() {
+    there_and_back(&event());
+    there_and_back(&Candidates {
+        tenant: event().tenant,
+        advertiser: event().advertiser,
+        event: encode(&event()),
+        conversion_id: ConversionId([3; 16]),
+        same_as: None,
+        journey_id: Some(JourneyId([2; 16])),
+        touches: vec![touch(), touch()],
+        touches_total: 2,
+    });
+    there_and_back(&Attribution {
+        conversion_id: ConversionId([3; 16]),
+        revision: 1,
+        sign: -1,
+        tenant: event().tenant,
+        advertiser: event().advertiser,
+        publisher: touch().publisher,
+        action: "purchase".into(),
+        occurred_at: Micros(1),
+        value: Fixed(1),
+        currency: Currency::USD,
+        credits: vec![CreditRow {
+            model: Model::TimeDecay,
+            click_id: None,
+            touch_at: Micros(1),
+            campaign: touch().campaign,
+            link: "L1".into(),
+            credit: Fixed(1),
+            attributed_value: Fixed(-1),
+        }],
+    });
+    there_and_back(&ConversionState {
+        deliveries: vec![Delivery { event: encode(&event()) }],
+        journeys: vec![],
+        same_as: Some(ConversionId([8; 16])),
+        decision: Some(vec![1, 2]),
+        attributions: vec![Framed(vec![3])],
+        booked: vec![],
+    });
+    there_and_back(&BalanceState::default());
+}
+
+#[test]
+fn what_is_not_ours_is_refused_with_the_reason() {
+    let click = encode(&BalanceState::default());
+    for (bytes, expected) in [
+        (vec![], "shorter than the 5-byte header: 0 bytes"),
+        (b"{\"json\": 1}".to_vec(), "first byte is 0x7b, expected 0x00 of the Confluent wire format"),
+        (vec![0, 0, 0, 255, 255, 0], "schema id 65535 is unknown here; 21 was expected"),
+        (click, "schema id 111 is a BalanceState, expected a Event"),
+    ] {
+        assert_eq!(decode::<Event>(&bytes).expect_err("refused").to_string(), expected);
+    }
+}
+
+/// apache-avro takes micros -> millis and other scales for compatible, so logical types are compared too.
+fn logical_types(schema: &serde_json::Value, path: &str, found: &mut Vec<(String, String)>) {
+    match schema {
+        serde_json::Value::Object(fields) => {
+            let name = fields.get("name").and_then(|name| name.as_str()).unwrap_or("");
+            let path = format!("{path}/{name}");
+            if let Some(logical) = fields.get("logicalType") {
+                found
+                    .push((path.clone(), format!("{logical} {:?} {:?}", fields.get("precision"), fields.get("scale"))));
+            }
+            fields.values().for_each(|value| logical_types(value, &path, found));
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| logical_types(value, path, found)),
+        _ => {}
+    }
+}
+
+fn compatible(earlier: &str, later: &str) -> Result<(), String> {
+    let parse = |text| Schema::parse_str(text).map_err(|error| error.to_string());
+    SchemaCompatibility::can_read(&parse(earlier)?, &parse(later)?).map_err(|error| error.to_string())?;
+    let types = |text| {
+        let mut found = Vec::new();
+        logical_types(&serde_json::from_str(text).expect("JSON"), "", &mut found);
+        found
+    };
+    let later_types = types(later);
+    let changed =
+        types(earlier).into_iter().find(|(path, is)| later_types.iter().any(|(other, now)| other == path && now != is));
+    changed.map_or(Ok(()), |(path, _)| Err(format!("logical type of {path} changed")))
+}
+
+#[test]
+fn every_schema_reads_what_its_earlier_versions_wrote() {
+    for family in FAMILIES {
+        assert!(family.versions.len() < 10, "{}: ten schema ids a record", family.name);
+        let current = family.versions.last().expect("a version");
+        for earlier in family.versions {
+            assert_eq!(compatible(earlier, current), Ok(()), "{}", family.name);
+        }
+    }
+}
+
+#[test]
+fn an_incompatible_change_is_noticed() {
+    let schema = |fields: &str| format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
+    let one = schema(r#"{"name":"a","type":{"type":"long","logicalType":"timestamp-micros"}}"#);
+    for (later, fine) in [
+        (schema(r#"{"name":"a","type":{"type":"long","logicalType":"timestamp-millis"}}"#), false),
+        (schema(r#"{"name":"a","type":"string"}"#), false),
+        (
+            schema(
+                r#"{"name":"a","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"b","type":"string"}"#,
+            ),
+            false,
+        ),
+        (
+            schema(
+                r#"{"name":"a","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"b","type":"string","default":""}"#,
+            ),
+            true,
+        ),
+    ] {
+        assert_eq!(compatible(&one, &later).is_ok(), fine, "{later}");
+    }
+}
+
+/// The compiled-in table and the folder are the same set of files.
+#[test]
+fn every_committed_schema_file_is_in_the_table() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("avsc");
+    let mut files = 0;
+    for record in std::fs::read_dir(folder).expect("avsc folder") {
+        files += std::fs::read_dir(record.expect("entry").path()).expect("record folder").count();
+    }
+    assert_eq!(files, FAMILIES.iter().map(|family| family.versions.len()).sum::<usize>());
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_decode_or_are_refused_without_a_panic(mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        let _ = decode::<Event>(&bytes);
+        if bytes.len() > 5 {
+            bytes[..5].copy_from_slice(&[0, 0, 0, 0, 21]);
+            let _ = decode::<Event>(&bytes);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Every limit of the wire contract in one place, each with its reason.
+
+/// Clicks and events later than this, by their own times, are decided `too_late` (design, P3).
+pub const LATENESS_MICROS: i64 = 60 * 24 * 3600 * 1_000_000;
+
+/// The longest look-back that a campaign may have; also how long a journey's cookie lives.
+pub const LONGEST_LOOK_BACK_MICROS: i64 = 90 * 24 * 3600 * 1_000_000;
+
+/// A click this much later than an event still counts for its own token: two machines' clocks (design, Event ids).
+pub const CLOCK_SKEW_MICROS: i64 = 10 * 60 * 1_000_000;
+
+/// Touches kept per journey and advertiser from each end, so that one robot's journey cannot grow a record without limit.
+pub const TOUCHES_EACH_END: usize = 127;
+
+/// Distinct events and conflicting repeats kept per conversion: the earliest ones, so that what earns stays, and a shop
+/// that reports one order for ever cannot grow a record without limit.
+pub const DELIVERIES_PER_CONVERSION: usize = 64;
+
+/// Journeys kept per conversion, the oldest ones: their touches must fit one decision record of less than a megabyte.
+pub const JOURNEYS_PER_CONVERSION: usize = 16;
+
+/// Bytes of an evidence value kept for the explanation; a URL may be longer than anyone reads.
+pub const EVIDENCE_VALUE_BYTES: usize = 256;
+
+/// Bytes of an id that an advertiser chooses (event id, order id): twice the longest seen in network specifications.
+pub const FOREIGN_ID_BYTES: usize = 128;
+
+/// Bytes of `landing_url` and `referrer`: what common servers accept as a request line.
+pub const URL_BYTES: usize = 4096;
+
+/// Bytes of an event's `properties` as JSON.
+pub const PROPERTIES_BYTES: usize = 8192;
+
+/// Rows of one batch of events.
+pub const BATCH_ROWS: usize = 1000;
+
+/// Bytes of a request's body: a full batch of events of a kilobyte each.
+pub const BODY_BYTES: usize = 1 << 20;
+
+/// Bytes of the largest record that the processor writes: a conversion's state with all its deliveries, journeys and its
+/// decision. Producers and topics allow as much.
+pub const RECORD_BYTES: usize = 8 << 20;
+
+/// Bytes of a key and a value that a dead letter keeps: a letter must fit where its record did.
+pub const DEAD_LETTER_KEY_BYTES: usize = 4096;
+pub const DEAD_LETTER_VALUE_BYTES: usize = 900_000;
+
+/// Events of one journey and advertiser that a late click has sent again, the least by key: one click's work is bounded.
+pub const EVENTS_PER_JOURNEY: usize = 256;
+
+/// Whole units of an amount: with 6 decimals and 12 decimals of credit the product still fits 128 bits.
+pub const AMOUNT_UNITS: i128 = 1_000_000_000_000_000;

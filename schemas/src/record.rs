@@ -1,0 +1,13 @@
+//! The records that travel, one module a topic. Field order and names are those of `avsc/*/`; the codec's tests hold
+//! the two together.
+
+pub mod attribution;
+pub mod candidates;
+pub mod catalog;
+pub mod click;
+pub mod dead_letter;
+pub mod decision;
+pub mod event;
+pub mod journal;
+pub mod rejected;
+pub mod state;

@@ -1,0 +1,108 @@
+//! `decisions`: who earns a conversion and why (P4), one record per revision.
+
+use crate::decimal::{Amount, Currency, Ppm};
+use crate::id::{ClickId, ConversionId, JourneyId};
+use crate::name::{AdvertiserId, CampaignId, ContractId, PublisherId, TenantId};
+use crate::offset::Offset;
+use crate::time::Micros;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    pub conversion_id: ConversionId,
+    /// From 1; a conversion's current decision is the one with the highest revision.
+    pub revision: i32,
+    pub tenant: TenantId,
+    pub advertiser: AdvertiserId,
+    pub campaign: Option<CampaignId>,
+    pub event_id: String,
+    pub order_id: Option<String>,
+    pub action: String,
+    pub outcome: Outcome,
+    /// A code; `reason_value` is what was measured.
+    pub reason: String,
+    pub reason_value: String,
+    pub occurred_at: Micros,
+    pub received_at: Micros,
+    pub value: Amount,
+    pub currency: Currency,
+    pub contract: Option<ContractId>,
+    pub contract_version: Option<i32>,
+    pub paying_model: Option<String>,
+    pub commission_rate_ppm: Option<Ppm>,
+    pub platform_share_ppm: Option<Ppm>,
+    pub commission: Amount,
+    pub payout: Amount,
+    pub platform_fee: Amount,
+    pub shares: Vec<PublisherShare>,
+    /// The arithmetic of the commission, for a person.
+    pub arithmetic: String,
+    pub evidence: Vec<EvidenceVerdict>,
+    pub touches: Vec<TouchVerdict>,
+    pub touches_not_listed: i64,
+    /// Other events of the order and conflicting repeats.
+    pub deliveries: Vec<DeliveryNote>,
+    pub clock_ahead_micros: i64,
+    pub catalog_offset: Offset,
+    pub same_as: Option<ConversionId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Attributed,
+    Unattributed,
+    TooLate,
+    SameAsOrder,
+}
+
+impl Outcome {
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Attributed => "attributed",
+            Outcome::Unattributed => "unattributed",
+            Outcome::TooLate => "too_late",
+            Outcome::SameAsOrder => "same_as_order",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublisherShare {
+    pub publisher: PublisherId,
+    /// What the advertiser pays for it; payout + platform fee.
+    pub commission: Amount,
+    pub payout: Amount,
+    pub platform_fee: Amount,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceVerdict {
+    pub source: String,
+    pub value: String,
+    pub event_id: String,
+    pub used: bool,
+    pub reason: String,
+    pub measured: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchVerdict {
+    /// None for the synthetic touch of a coupon or ref_code.
+    pub click_id: Option<ClickId>,
+    pub journey_id: Option<JourneyId>,
+    pub occurred_at: Micros,
+    pub campaign: CampaignId,
+    pub publisher: PublisherId,
+    pub link: String,
+    pub kept: bool,
+    pub reason: String,
+    pub value: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryNote {
+    pub event_id: String,
+    pub reason: String,
+    pub value: String,
+}

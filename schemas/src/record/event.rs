@@ -1,0 +1,171 @@
+//! `events`: what an advertiser or a network reported, as delivered, with the evidence that the edge resolved.
+
+use crate::decimal::{Amount, Currency};
+use crate::id::{ClickId, ConversionId, CustomerId, JourneyId, PayloadHash};
+use crate::key;
+use crate::name::{AdvertiserId, ApiKeyId, TenantId};
+use crate::offset::Offset;
+use crate::time::Micros;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The advertiser's, else derived by the edge.
+    pub event_id: String,
+    pub conversion_id: ConversionId,
+    /// The conversion of the event id, where there is an order id too.
+    pub event_conversion_id: Option<ConversionId>,
+    pub tenant: TenantId,
+    pub advertiser: AdvertiserId,
+    pub api_key: ApiKeyId,
+    pub action: Action,
+    pub order_id: Option<String>,
+    pub value: Amount,
+    pub currency: Currency,
+    /// Clamped to `received_at`.
+    pub occurred_at: Micros,
+    pub received_at: Micros,
+    /// By how much the claimed time was later than `received_at`, else 0; microseconds.
+    pub clock_ahead_micros: i64,
+    pub customer: Option<CustomerId>,
+    pub evidence: Vec<Evidence>,
+    pub landing_url: Option<String>,
+    pub referrer: Option<String>,
+    /// JSON.
+    pub properties: Option<String>,
+    /// Of what was sent, without times of receipt.
+    pub payload_hash: PayloadHash,
+    pub catalog_offset: Offset,
+    /// The journey that join forwarded it to; none as delivered.
+    pub forwarded_to: Option<JourneyId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Purchase,
+    Signup,
+    Custom,
+    AddToCart,
+    DropOff,
+    Refund,
+    Chargeback,
+}
+
+impl Action {
+    pub const ALL: [Action; 7] = [
+        Action::Purchase,
+        Action::Signup,
+        Action::Custom,
+        Action::AddToCart,
+        Action::DropOff,
+        Action::Refund,
+        Action::Chargeback,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Purchase => "purchase",
+            Action::Signup => "signup",
+            Action::Custom => "custom",
+            Action::AddToCart => "add_to_cart",
+            Action::DropOff => "drop_off",
+            Action::Refund => "refund",
+            Action::Chargeback => "chargeback",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Action> {
+        Action::ALL.into_iter().find(|action| action.name() == name)
+    }
+
+    /// Whether an event of this kind is a conversion: one that can earn. Funnel steps are recorded and decide nothing.
+    pub fn converts(self) -> bool {
+        match self {
+            Action::Purchase | Action::Signup | Action::Custom => true,
+            Action::AddToCart | Action::DropOff | Action::Refund | Action::Chargeback => false,
+        }
+    }
+}
+
+/// One thing in an event that may say who brought the customer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Evidence {
+    pub source: EvidenceSource,
+    /// As it was sent, cut to `limits::EVIDENCE_VALUE_BYTES`.
+    pub value: String,
+    pub names: EvidenceNames,
+    pub click_id: Option<ClickId>,
+    pub journey_id: Option<JourneyId>,
+    /// Where it names a link or a coupon.
+    pub code: Option<String>,
+    /// Why it names nothing: a code.
+    pub problem: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceSource {
+    Coupon,
+    ClickId,
+    RefCode,
+    LandingUrl,
+    Referrer,
+    Customer,
+}
+
+impl EvidenceSource {
+    /// Strongest first, where a contract names no order of its own: a coupon is the publisher's own word, a customer id
+    /// the weakest.
+    pub const DEFAULT_ORDER: [EvidenceSource; 6] = [
+        EvidenceSource::Coupon,
+        EvidenceSource::ClickId,
+        EvidenceSource::RefCode,
+        EvidenceSource::LandingUrl,
+        EvidenceSource::Referrer,
+        EvidenceSource::Customer,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            EvidenceSource::Coupon => "coupon",
+            EvidenceSource::ClickId => "click_id",
+            EvidenceSource::RefCode => "ref_code",
+            EvidenceSource::LandingUrl => "landing_url",
+            EvidenceSource::Referrer => "referrer",
+            EvidenceSource::Customer => "customer",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceNames {
+    Touch,
+    Link,
+    Coupon,
+    Nothing,
+}
+
+impl Event {
+    /// The journeys that the evidence names, strongest first, each once.
+    pub fn journeys(&self) -> Vec<JourneyId> {
+        let mut journeys = Vec::new();
+        for journey in self.evidence.iter().filter_map(|evidence| evidence.journey_id) {
+            if !journeys.contains(&journey) {
+                journeys.push(journey);
+            }
+        }
+        journeys
+    }
+
+    /// The record's Kafka key: the journey that join forwarded it to, else that of the strongest evidence that names
+    /// one, else the conversion.
+    pub fn key(&self) -> String {
+        let journey = self.forwarded_to.or_else(|| self.evidence.iter().find_map(|evidence| evidence.journey_id));
+        match journey {
+            Some(journey) => key::journey(&self.tenant, &self.advertiser, journey),
+            None => key::conversion(&self.tenant, &self.advertiser, self.conversion_id),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Click tokens and journey cookies: what a visitor's browser and an advertiser carry back to us.
+//!
+//! A token is base64url of key id (1 byte), click (16), journey (16) and a MAC (15): 64 characters. A cookie is key id,
+//! journey and MAC: 43 characters. The MAC is keyed BLAKE3 under a key derived per purpose, cut to 120 bits, so a cookie
+//! never passes for a token. The first key signs; all verify.
+
+use crate::id::{ClickId, CustomerId, IpHash, JourneyId};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+const MAC_BYTES: usize = 15;
+const TOKEN_BYTES: usize = 1 + 16 + 16 + MAC_BYTES;
+const COOKIE_BYTES: usize = 1 + 16 + MAC_BYTES;
+/// Characters of a token.
+pub const TOKEN_CHARS: usize = TOKEN_BYTES / 3 * 4;
+
+/// One MAC key with its id.
+pub struct MacKey {
+    id: u8,
+    token: [u8; 32],
+    cookie: [u8; 32],
+    customer: [u8; 32],
+    ip: [u8; 32],
+}
+
+impl MacKey {
+    pub fn new(id: u8, secret: &[u8; 32]) -> Self {
+        MacKey {
+            id,
+            token: blake3::derive_key("tributary click token v1", secret),
+            cookie: blake3::derive_key("tributary journey cookie v1", secret),
+            customer: blake3::derive_key("tributary customer id v1", secret),
+            ip: blake3::derive_key("tributary ip address v1", secret),
+        }
+    }
+}
+
+/// The keys of an edge: the first signs, all verify.
+pub struct MacKeys(Vec<MacKey>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadToken {
+    #[error("not a token")]
+    Malformed,
+    #[error("signed with an unknown key")]
+    UnknownKey,
+    #[error("forged or altered")]
+    Forged,
+}
+
+impl BadToken {
+    /// The reason code in a decision.
+    pub fn code(self) -> &'static str {
+        match self {
+            BadToken::Malformed => "token_malformed",
+            BadToken::UnknownKey => "token_unknown_key",
+            BadToken::Forged => "token_forged",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClickToken {
+    pub click: ClickId,
+    pub journey: JourneyId,
+}
+
+impl MacKeys {
+    /// `None` without a key: there is no default secret.
+    pub fn new(keys: Vec<MacKey>) -> Option<Self> {
+        (!keys.is_empty()).then_some(MacKeys(keys))
+    }
+
+    pub fn sign_token(&self, token: ClickToken) -> String {
+        let key = &self.0[0];
+        let mut bytes = [0; TOKEN_BYTES];
+        bytes[0] = key.id;
+        bytes[1..17].copy_from_slice(&token.click.0);
+        bytes[17..33].copy_from_slice(&token.journey.0);
+        let mac = mac(&key.token, &bytes[..33]);
+        bytes[33..].copy_from_slice(&mac);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    pub fn verify_token(&self, text: &str) -> Result<ClickToken, BadToken> {
+        let bytes: [u8; TOKEN_BYTES] = decode(text)?;
+        self.check(&bytes, |key| &key.token)?;
+        let (click, journey) = bytes[1..33].split_at(16);
+        let sixteen = |part: &[u8]| <[u8; 16]>::try_from(part).map_err(|_| BadToken::Malformed);
+        Ok(ClickToken { click: ClickId(sixteen(click)?), journey: JourneyId(sixteen(journey)?) })
+    }
+
+    pub fn sign_cookie(&self, journey: JourneyId) -> String {
+        let key = &self.0[0];
+        let mut bytes = [0; COOKIE_BYTES];
+        bytes[0] = key.id;
+        bytes[1..17].copy_from_slice(&journey.0);
+        let mac = mac(&key.cookie, &bytes[..17]);
+        bytes[17..].copy_from_slice(&mac);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    pub fn verify_cookie(&self, text: &str) -> Result<JourneyId, BadToken> {
+        let bytes: [u8; COOKIE_BYTES] = decode(text)?;
+        self.check(&bytes, |key| &key.cookie)?;
+        bytes[1..17].try_into().map(JourneyId).map_err(|_| BadToken::Malformed)
+    }
+
+    /// A customer id never leaves the edge in the clear. Of the last key, so that rotation does not split customers.
+    pub fn hash_customer(&self, tenant: &str, customer_id: &str) -> CustomerId {
+        let key = &self.0[self.0.len() - 1];
+        CustomerId(keyed(&key.customer, &[tenant.as_bytes(), b"/", customer_id.as_bytes()]))
+    }
+
+    pub fn hash_ip(&self, address: &[u8]) -> IpHash {
+        IpHash(keyed(&self.0[0].ip, &[address]))
+    }
+
+    fn check(&self, bytes: &[u8], secret: impl Fn(&MacKey) -> &[u8; 32]) -> Result<(), BadToken> {
+        let key = self.0.iter().find(|key| key.id == bytes[0]).ok_or(BadToken::UnknownKey)?;
+        let (signed, given) = bytes.split_at(bytes.len() - MAC_BYTES);
+        let differences = mac(secret(key), signed).iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
+        if differences == 0 { Ok(()) } else { Err(BadToken::Forged) }
+    }
+}
+
+/// The click that a token names, unverified: for a client that was just given the token and keeps a record of it. Whoever
+/// decides anything by a token uses `MacKeys::verify_token`.
+pub fn peek_click(text: &str) -> Result<ClickId, BadToken> {
+    let bytes: [u8; TOKEN_BYTES] = decode(text)?;
+    bytes[1..17].try_into().map(ClickId).map_err(|_| BadToken::Malformed)
+}
+
+fn mac(key: &[u8; 32], bytes: &[u8]) -> [u8; MAC_BYTES] {
+    let mut short = [0; MAC_BYTES];
+    short.copy_from_slice(&blake3::keyed_hash(key, bytes).as_bytes()[..MAC_BYTES]);
+    short
+}
+
+fn keyed(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    for part in parts {
+        hasher.update(part);
+    }
+    let mut short = [0; 16];
+    short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    short
+}
+
+fn decode<const N: usize>(text: &str) -> Result<[u8; N], BadToken> {
+    let mut bytes = [0; N];
+    match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+        Ok(length) if length == N => Ok(bytes),
+        _ => Err(BadToken::Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn keys(ids: &[u8]) -> MacKeys {
+        MacKeys::new(ids.iter().map(|&id| MacKey::new(id, &[id; 32])).collect()).expect("keys")
+    }
+
+    const TOKEN: ClickToken = ClickToken { click: ClickId([1; 16]), journey: JourneyId([2; 16]) };
+
+    #[test]
+    fn a_token_is_64_characters_and_comes_back() {
+        let text = keys(&[7]).sign_token(TOKEN);
+        assert_eq!(text.len(), TOKEN_CHARS);
+        assert_eq!(text.len(), 64);
+        assert_eq!(keys(&[9, 7]).verify_token(&text), Ok(TOKEN), "an older key verifies");
+        assert_eq!(keys(&[9]).verify_token(&text), Err(BadToken::UnknownKey));
+        assert_eq!(peek_click(&text), Ok(TOKEN.click));
+    }
+
+    #[test]
+    fn a_cookie_is_no_token_and_a_token_no_cookie() {
+        let keys = keys(&[7]);
+        let cookie = keys.sign_cookie(TOKEN.journey);
+        assert_eq!(keys.verify_cookie(&cookie), Ok(TOKEN.journey));
+        assert_eq!(keys.verify_token(&cookie), Err(BadToken::Malformed));
+        assert_eq!(keys.verify_cookie(&keys.sign_token(TOKEN)), Err(BadToken::Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn an_altered_token_never_verifies(at in 0_usize..64, to in "[A-Za-z0-9_-]") {
+            let keys = keys(&[7]);
+            let text = keys.sign_token(TOKEN);
+            let mut altered = text.clone();
+            altered.replace_range(at..=at, &to);
+            prop_assume!(altered != text);
+            prop_assert!(keys.verify_token(&altered).is_err());
+        }
+
+        #[test]
+        fn any_text_is_refused_without_a_panic(text in ".{0,100}") {
+            prop_assert!(keys(&[7]).verify_token(&text).is_err());
+        }
+    }
+}

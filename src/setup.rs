@@ -1,0 +1,97 @@
+//! The commands that set an installation up: secrets, topics, tables, catalog.
+
+use clap::Subcommand;
+use kafka::KafkaConfig;
+use schemas::time::Micros;
+use schemas::topic::DEFAULT_PARTITIONS;
+use sinks::ClickHouseConfig;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[derive(Subcommand)]
+pub enum Secrets {
+    /// Generate what is missing; existing keys stay
+    Init {
+        /// Where the keys are kept, readable by their owner only
+        #[arg(long, default_value = "data/secrets")]
+        dir: PathBuf,
+    },
+}
+
+impl Secrets {
+    pub fn execute(self) -> anyhow::Result<()> {
+        let Secrets::Init { dir } = self;
+        let path = dir.join("mac-keys");
+        if path.exists() {
+            println!("{} is there already", path.display());
+            return Ok(());
+        }
+        edge::secrets::create_mac_keys(&path)?;
+        println!("created {}: every edge of the installation needs this file; keep a copy", path.display());
+        Ok(())
+    }
+}
+
+#[derive(Subcommand)]
+pub enum Topics {
+    /// Create what is missing; the number of partitions is fixed for good
+    Create {
+        /// Orders and journeys hash by it: changing it later is a migration to new topics
+        #[arg(long, default_value_t = DEFAULT_PARTITIONS)]
+        partitions: i32,
+        /// Copies of each record [default: 3, or 1 where kafka.development is set]
+        #[arg(long)]
+        replication: Option<i32>,
+    },
+}
+
+impl Topics {
+    pub fn execute(self, kafka: &KafkaConfig) -> anyhow::Result<()> {
+        let Topics::Create { partitions, replication } = self;
+        let replication = replication.unwrap_or(if kafka.development { 1 } else { 3 });
+        println!("{}", kafka::admin::create_topics(kafka, partitions, replication, now())?);
+        Ok(())
+    }
+}
+
+#[derive(Subcommand)]
+pub enum Tables {
+    /// Create what is missing
+    Create,
+}
+
+impl Tables {
+    pub fn execute(self, clickhouse: &ClickHouseConfig) -> anyhow::Result<()> {
+        let Tables::Create = self;
+        sinks::tables::create_tables(clickhouse)?;
+        println!("tables of database {} are there", clickhouse.database);
+        Ok(())
+    }
+}
+
+#[derive(Subcommand)]
+pub enum Catalog {
+    /// Check a file as a whole and write what changed, or nothing
+    Apply {
+        file: PathBuf,
+        /// Where `key_file` paths begin [default: the file's own folder]
+        #[arg(long)]
+        secrets: Option<PathBuf>,
+        /// Say what would be written
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+impl Catalog {
+    pub fn execute(self, kafka: &KafkaConfig) -> anyhow::Result<()> {
+        let Catalog::Apply { file, secrets, dry_run } = self;
+        println!("{}", kafka::catalog::apply(kafka, &file, secrets.as_deref(), now(), dry_run)?);
+        Ok(())
+    }
+}
+
+fn now() -> Micros {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
