@@ -197,6 +197,9 @@ fn a_poison_record_goes_to_dead_letters_and_its_partition_goes_on() {
         let sql = format!("SELECT count() FROM {{db}}.dead_letters FINAL WHERE position(error, '{error}') > 0");
         installation.wait_for(&format!("a dead letter with {error:?}"), || installation.number(&sql) >= 1);
     }
-    let places = "SELECT uniqExact(topic, partition, offset) FROM {db}.dead_letters WHERE stage != 'sinks'";
-    installation.wait_for_number(places, 6);
+    let joined = "SELECT uniqExact(topic, partition, offset) FROM {db}.dead_letters WHERE stage = 'join'";
+    installation.wait_for_number(joined, 5);
+    // Whether the click was read before or after the event, and so asked for a second decision, is a matter of timing.
+    let decided = "SELECT uniqExact(topic, partition, offset) FROM {db}.dead_letters WHERE stage = 'decide'";
+    assert!((1..=2).contains(&installation.number(decided)), "one event, decided once or once more for its click");
 }
