@@ -30,6 +30,9 @@ pub struct Config {
     /// RocksDB's write buffers for all partitions of the process, in MiB.
     #[serde(default = "default_write_buffers_mib")]
     pub write_buffers_mib: usize,
+    /// Touches that are not on the disk yet, for all partitions of the process, in MiB.
+    #[serde(default = "default_touch_index_mib")]
+    pub touch_index_mib: usize,
     #[serde(default = "default_metrics_listen")]
     pub metrics_listen: SocketAddr,
 }
@@ -79,6 +82,10 @@ fn default_block_cache_mib() -> usize {
 }
 
 fn default_write_buffers_mib() -> usize {
+    256
+}
+
+fn default_touch_index_mib() -> usize {
     256
 }
 

@@ -1,17 +1,23 @@
-//! A partition's state: tables of bytes, found by key, written atomically.
+//! A partition's state: tables of bytes, found by key, written atomically; and beside them the touches, which are a
+//! function of `clicks`.
 
 pub mod keys;
 pub mod memory;
 pub mod overlay;
 pub mod rocks;
+mod scopes;
+mod touches;
 
+pub use scopes::Scopes;
+
+use keys::{JourneyPrefix, TouchKey};
+use schemas::offset::NextOffset;
+use schemas::time::Micros;
 use schemas::topic::Topic;
 
-/// One kind of state. Every table but `Touches` and `Positions` has a changelog.
+/// One kind of state. Every table but `Positions` has a changelog.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Table {
-    /// join: the touches of journeys; a pure function of `clicks`, so its changelog is `clicks` itself.
-    Touches,
     /// join: the events of journeys, to be sent again when a click of theirs arrives late.
     JourneyEvents,
     /// decide: conversions.
@@ -20,17 +26,16 @@ pub enum Table {
     Settled,
     /// settle: balances per account and currency.
     Balances,
-    /// How far this store has come in `clicks` and in each changelog.
+    /// How far this store has come in each changelog.
     Positions,
 }
 
 impl Table {
-    pub const ALL: [Table; 6] =
-        [Table::Touches, Table::JourneyEvents, Table::Conversions, Table::Settled, Table::Balances, Table::Positions];
+    pub const ALL: [Table; 5] =
+        [Table::JourneyEvents, Table::Conversions, Table::Settled, Table::Balances, Table::Positions];
 
     pub fn name(self) -> &'static str {
         match self {
-            Table::Touches => "touches",
             Table::JourneyEvents => "journey_events",
             Table::Conversions => "conversions",
             Table::Settled => "settled",
@@ -42,7 +47,7 @@ impl Table {
     /// The topic that this table's changes go to, and the byte before its keys there.
     pub fn changelog(self) -> Option<(Topic, u8)> {
         match self {
-            Table::Touches | Table::Positions => None,
+            Table::Positions => None,
             Table::JourneyEvents => Some((Topic::JoinChangelog, b'e')),
             Table::Conversions => Some((Topic::DecideChangelog, b'c')),
             Table::Settled => Some((Topic::SettleChangelog, b's')),
@@ -90,8 +95,11 @@ impl Batch {
 /// Called with key and value; false ends the scan.
 pub type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> bool + 'v;
 
-/// What a task needs of a store. A written batch is seen by later reads; after a crash the store is as after one of
-/// its batches, at least as new as the last `flush`.
+/// Called with a touch's key and value; false ends the look-back.
+pub type VisitTouch<'v> = dyn FnMut(&TouchKey, &[u8]) -> bool + 'v;
+
+/// What a task needs of a store. What was written is seen by later reads. After a crash the tables are as after one of
+/// the written batches, at least as new as the last `flush`; the touches likewise, as after one of the puts.
 pub trait Store {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
@@ -100,6 +108,28 @@ pub trait Store {
 
     fn write(&mut self, batch: Batch) -> Result<(), StoreError>;
 
+    /// Takes the touch of a click; `next` is the offset behind the click.
+    fn put_touch(&mut self, key: &TouchKey, value: &[u8], next: NextOffset) -> Result<(), StoreError>;
+
+    /// Visits a journey's touches with `from <= time < to` by time and click, each once.
+    fn touches(
+        &mut self,
+        prefix: &JourneyPrefix,
+        from: Micros,
+        to: Micros,
+        visit: &mut VisitTouch<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// Up to where in `clicks` the touches have been put.
+    fn touches_position(&self) -> NextOffset;
+
+    /// Forgets touches before this time, by whole weeks.
+    fn expire_touches(&mut self, before: Micros) -> Result<(), StoreError>;
+
+    /// Has what is worth it brought to the disk, without waiting where the store can do so beside the data path.
+    fn checkpoint(&mut self) -> Result<(), StoreError>;
+
+    /// Brings everything to the disk.
     fn flush(&mut self) -> Result<(), StoreError>;
 }
 

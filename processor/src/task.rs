@@ -6,13 +6,17 @@
 
 use crate::stage::{self, join::JourneyFilter};
 use crate::state::overlay::Overlay;
-use crate::state::{Batch, CHANGELOGS, Store, StoreError, Table, keys};
+use crate::state::keys::{self, JourneyPrefix};
+use crate::state::{Batch, CHANGELOGS, Scopes, Store, StoreError, Table};
 use kafka::queue::Record;
 use schemas::catalog::Catalog;
 use schemas::codec::{self, DecodeError};
 use schemas::decimal::Amount;
+use schemas::limits::{LATENESS_MICROS, LONGEST_LOOK_BACK_MICROS};
 use schemas::offset::{NextOffset, Offset};
+use schemas::record::click::ClickView;
 use schemas::record::dead_letter::{DeadLetter, Unusable};
+use schemas::time::Micros;
 use schemas::topic::Topic;
 use std::sync::Arc;
 
@@ -84,34 +88,39 @@ pub struct Task<S> {
     pub(crate) store: S,
     pub(crate) overlay: Overlay,
     pub(crate) journeys: JourneyFilter,
+    pub(crate) scopes: Scopes,
     pub(crate) outbox: Vec<Output>,
-    /// Touches that are not in the store yet; written before the next look-back, or with `write_touches`.
-    pub(crate) touches: Batch,
-    /// Where `clicks` has been put up to.
-    touches_next: NextOffset,
     /// Clicks before this were probed in a committed transaction; they are only put again.
     probe_from: NextOffset,
+    /// The broker's time of the newest click and the newest event.
+    clicks_at: Micros,
+    events_at: Micros,
+    /// The value of the touch that is being put.
+    touch: Vec<u8>,
 }
 
 impl<S: Store> Task<S> {
     /// Takes over a store; the runtime then restores it up to `clicks_committed` and the ends of the changelogs.
     pub fn open(store: S, clicks_committed: NextOffset) -> Result<Self, StoreError> {
-        let mut task = Task {
+        let journeys = JourneyFilter::read(&store)?;
+        Ok(Task {
             store,
             overlay: Overlay::default(),
-            journeys: JourneyFilter::default(),
+            journeys,
+            scopes: Scopes::default(),
             outbox: Vec::new(),
-            touches: Batch::default(),
-            touches_next: NextOffset(0),
             probe_from: clicks_committed,
-        };
-        task.touches_next = task.position(Topic::Clicks)?;
-        task.journeys = JourneyFilter::read(&task.store)?;
-        Ok(task)
+            clicks_at: Micros(0),
+            events_at: Micros(0),
+            touch: Vec::new(),
+        })
     }
 
     /// Where the store's copy of a topic's content ends.
     pub fn position(&self, topic: Topic) -> Result<NextOffset, StoreError> {
+        if topic == Topic::Clicks {
+            return Ok(self.store.touches_position());
+        }
         match self.store.get(Table::Positions, &keys::position(topic))? {
             Some(value) => keys::read_position(&value),
             None => Ok(NextOffset(0)),
@@ -142,10 +151,9 @@ impl<S: Store> Task<S> {
 
     /// Takes a click while restoring: its touch is put, nothing is probed, nothing sent.
     pub fn restore_click(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
-        if let Ok(click) = stage::join::read_click(record) {
-            self.put_touch(&click, record.offset)?;
-        }
-        Ok(())
+        let put = stage::join::with_click(record, |click| self.put_touch(click, record.offset).map(|_| ()));
+        // One that does not decode is in dead-letters already.
+        put.unwrap_or(Ok(()))
     }
 
     /// Does what a record asks for. An error leaves the overlay and the outbox as they were before the record, but for
@@ -153,8 +161,14 @@ impl<S: Store> Task<S> {
     pub fn process(&mut self, topic: Topic, record: &Record<'_>, around: &dyn Surroundings) -> Result<(), TaskError> {
         let sent = self.outbox.len();
         let done = match topic {
-            Topic::Clicks => stage::join::click(self, record),
-            Topic::Events => stage::join::event(self, record),
+            Topic::Clicks => {
+                self.clicks_at = self.clicks_at.max(record.timestamp);
+                stage::join::click(self, record)
+            }
+            Topic::Events => {
+                self.events_at = self.events_at.max(record.timestamp);
+                stage::join::event(self, record)
+            }
             Topic::Candidates => stage::decide::candidates(self, record, around),
             Topic::Journal => stage::settle::entry(self, record),
             Topic::Rejected
@@ -200,26 +214,13 @@ impl<S: Store> Task<S> {
         offset.next() > self.probe_from
     }
 
-    pub(crate) fn put_touch(
-        &mut self,
-        click: &schemas::record::click::Click,
-        offset: Offset,
-    ) -> Result<(), StoreError> {
-        /// Touches wait for a look-back or for this many: one write for all of them.
-        const TOUCHES_AT_ONCE: usize = 4096;
-        self.touches.put(Table::Touches, keys::touch(click), keys::touch_value(click));
-        self.touches_next = offset.next();
-        if self.touches.0.len() >= TOUCHES_AT_ONCE { self.write_touches() } else { Ok(()) }
-    }
-
-    /// Writes waiting touches together with their position, so that position and data never part.
-    pub(crate) fn write_touches(&mut self) -> Result<(), StoreError> {
-        if self.touches.0.is_empty() {
-            return Ok(());
-        }
-        let mut batch = std::mem::take(&mut self.touches);
-        batch.put(Table::Positions, keys::position(Topic::Clicks), keys::position_value(self.touches_next));
-        self.store.write(batch)
+    /// Puts a click's touch and returns its journey's prefix.
+    pub(crate) fn put_touch(&mut self, click: &ClickView<'_>, offset: Offset) -> Result<JourneyPrefix, StoreError> {
+        let prefix = keys::journey(self.scopes.of(click.tenant, click.advertiser), click.journey_id);
+        let key = keys::touch(&prefix, click.occurred_at, click.click_id);
+        keys::touch_value(click, &mut self.touch);
+        self.store.put_touch(&key, &self.touch, offset.next())?;
+        Ok(prefix)
     }
 
     /// The records that wait to be produced.
@@ -234,7 +235,6 @@ impl<S: Store> Task<S> {
 
     /// After the commit: the overlay becomes state, together with the place of each changelog's last record.
     pub fn committed(&mut self, changelogs: &[Option<Offset>]) -> Result<(), StoreError> {
-        self.write_touches()?;
         let mut batch = self.overlay.take();
         for (topic, last) in CHANGELOGS.iter().zip(changelogs) {
             if let Some(last) = last {
@@ -250,9 +250,16 @@ impl<S: Store> Task<S> {
         self.outbox.clear();
     }
 
-    /// Brings all that is committed to the disk.
+    /// Has what is committed brought to the disk, without waiting for all of it, and lets touches expire that no event
+    /// can ask for any more: both topics have passed, by the broker's time, the longest look-back before the latest event.
     pub fn checkpoint(&mut self) -> Result<(), StoreError> {
-        self.write_touches()?;
+        let passed = self.clicks_at.min(self.events_at);
+        self.store.expire_touches(passed.plus(-(LONGEST_LOOK_BACK_MICROS + LATENESS_MICROS)))?;
+        self.store.checkpoint()
+    }
+
+    /// Brings all that is committed to the disk.
+    pub fn flush(&mut self) -> Result<(), StoreError> {
         self.store.flush()
     }
 

@@ -3,6 +3,8 @@
 //! Ids come from the table compiled in here: ten times the record's number plus the schema's version. A value written
 //! under an earlier version is resolved to the current one.
 
+pub mod in_place;
+
 use crate::record::attribution::Attribution;
 use crate::record::candidates::Candidates;
 use crate::record::catalog::CatalogEntry;
@@ -109,7 +111,11 @@ fn parse(index: usize, family: &Family) -> Parsed {
     }
 }
 
-fn schema_id(index: usize, version: usize) -> u32 {
+const fn current_id<T: Record>() -> u32 {
+    schema_id(T::SCHEMA, FAMILIES[T::SCHEMA].versions.len())
+}
+
+const fn schema_id(index: usize, version: usize) -> u32 {
     (index * 10 + version) as u32
 }
 
@@ -134,15 +140,8 @@ pub fn encode_into<T: Record>(record: &T, bytes: &mut Vec<u8>) {
 
 /// Decodes a record; every byte must belong to it.
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
-    if bytes.len() < HEADER_BYTES {
-        return Err(DecodeError::Short(bytes.len()));
-    }
-    if bytes[0] != MAGIC {
-        return Err(DecodeError::NotFramed(bytes[0]));
-    }
-    let found = u32::from_be_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]);
+    let (found, mut body) = unframe(bytes)?;
     let parsed = &PARSED[T::SCHEMA];
-    let mut body = &bytes[HEADER_BYTES..];
     let record = if found == parsed.current_id {
         parsed.reader.read_deser(&mut body).map_err(|error| body_error::<T>(&error))?
     } else {
@@ -150,6 +149,25 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
         decode_earlier(writer, &mut body)?
     };
     if body.is_empty() { Ok(record) } else { Err(DecodeError::Trailing(body.len())) }
+}
+
+/// The body of a record under its current schema; none for a record of an earlier version.
+pub fn current_body<T: Record>(bytes: &[u8]) -> Result<Option<&[u8]>, DecodeError> {
+    let (found, body) = unframe(bytes)?;
+    if found == current_id::<T>() {
+        return Ok(Some(body));
+    }
+    earlier_version::<T>(found).map(|_| None)
+}
+
+/// The schema id, and the body behind it.
+fn unframe(bytes: &[u8]) -> Result<(u32, &[u8]), DecodeError> {
+    let (header, body) = bytes.split_first_chunk::<HEADER_BYTES>().ok_or(DecodeError::Short(bytes.len()))?;
+    let &[magic, ref id @ ..] = header;
+    if magic != MAGIC {
+        return Err(DecodeError::NotFramed(magic));
+    }
+    Ok((u32::from_be_bytes(*id), body))
 }
 
 fn body_error<T: Record>(error: &apache_avro::Error) -> DecodeError {

@@ -34,8 +34,12 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
+            pub fn is_valid(text: &str) -> bool {
+                $check(text)
+            }
+
             pub fn new(text: &str) -> Result<Self, BadName> {
-                if $check(text) {
+                if Self::is_valid(text) {
                     Ok($name(text.into()))
                 } else {
                     Err(BadName { expected: $expected, given: text.chars().take(80).collect() })

@@ -37,7 +37,7 @@ pub fn run(shared: &Shared, number: usize) -> Result<(), Error> {
         session.interval(&mut consumer, &mut producer)?;
         session.checkpoint_when_due()?;
     }
-    session.checkpoint()?;
+    session.flush()?;
     consumer.unassign()?;
     Ok(())
 }
@@ -63,7 +63,7 @@ impl<'a> Session<'a> {
             Rebalance::Revoked { lost } => {
                 tracing::info!(lost, partitions = self.tasks.len(), "partitions given up");
                 if !lost {
-                    self.checkpoint()?;
+                    self.flush()?;
                 }
                 self.tasks.clear();
                 consumer.unassign()?;
@@ -185,6 +185,11 @@ impl<'a> Session<'a> {
             self.checkpoint()?;
         }
         Ok(())
+    }
+
+    /// Before the stores are closed: what is committed need not be read again.
+    fn flush(&mut self) -> Result<(), Error> {
+        self.tasks.values_mut().try_for_each(Task::flush).map_err(Error::from)
     }
 
     fn checkpoint(&mut self) -> Result<(), Error> {

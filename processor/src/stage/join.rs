@@ -1,24 +1,25 @@
 //! join: the touches and the converting events of journeys. An event takes its journey's touches along; a click
 //! that falls before an event that came earlier has that event's candidates sent again.
 
-use crate::state::{Store, StoreError, Table, keys};
+use crate::state::keys::{self, JourneyPrefix};
+use crate::state::{Store, StoreError, Table};
 use crate::task::{Output, Poison, StageError, Task};
 use domain::join::{self, BoundedTouches, Routed};
+use hashbrown::HashSet;
 use kafka::queue::Record;
 use schemas::codec;
 use schemas::id::JourneyId;
 use schemas::key;
 use schemas::limits::EVENTS_PER_JOURNEY;
-use schemas::record::click::Click;
+use schemas::record::click::{Click, ClickView};
 use schemas::record::event::Event;
 use schemas::time::Micros;
 use schemas::topic::Topic;
-use std::collections::HashSet;
 
-/// Which journeys have events stored, so that the clicks of all others cost no look-up. May name too many after an
-/// abort, never too few.
+/// Which journeys have events stored, so that the clicks of all others cost no look-up: eight bytes a journey. May name
+/// too many after an abort or where two journeys hash alike, never too few.
 #[derive(Debug, Default)]
-pub struct JourneyFilter(HashSet<[u8; keys::JOURNEY_PREFIX]>);
+pub struct JourneyFilter(HashSet<u64>);
 
 impl JourneyFilter {
     /// From the store's journey events.
@@ -34,29 +35,36 @@ impl JourneyFilter {
     /// Takes the key of a journey event, or a journey's prefix.
     pub fn insert(&mut self, key: &[u8]) {
         if let Some(prefix) = key.first_chunk() {
-            self.0.insert(*prefix);
+            self.0.insert(keys::prefix_hash(prefix));
         }
     }
 
-    fn contains(&self, prefix: &[u8; keys::JOURNEY_PREFIX]) -> bool {
-        self.0.contains(prefix)
+    fn contains(&self, prefix: &JourneyPrefix) -> bool {
+        self.0.contains(&keys::prefix_hash(prefix))
     }
 }
 
-pub fn read_click(record: &Record<'_>) -> Result<Click, Poison> {
-    Ok(codec::decode(record.value.ok_or(Poison::Empty)?)?)
+/// Reads a click in place; one of an earlier schema is decoded first.
+pub fn with_click<R>(record: &Record<'_>, take: impl FnOnce(&ClickView<'_>) -> R) -> Result<R, Poison> {
+    let framed = record.value.ok_or(Poison::Empty)?;
+    match ClickView::read(framed)? {
+        Some(click) => Ok(take(&click)),
+        None => Ok(take(&codec::decode::<Click>(framed)?.view())),
+    }
 }
 
 /// A click: its touch is put; the journey's earlier-delivered events are sent again with it.
 pub fn click<S: Store>(task: &mut Task<S>, record: &Record<'_>) -> Result<(), StageError> {
-    let click = read_click(record)?;
-    task.put_touch(&click, record.offset)?;
-    let prefix = keys::journey(&click.tenant, &click.advertiser, click.journey_id);
+    let put = with_click(record, |click| {
+        let prefix = task.put_touch(click, record.offset)?;
+        Ok::<_, StoreError>((prefix, click.journey_id, click.occurred_at))
+    });
+    let (prefix, journey, occurred_at) = put??;
     if !task.probes(record.offset) || !task.journeys.contains(&prefix) {
         return Ok(());
     }
-    for (event, framed) in events_reached_by(task, &prefix, click.occurred_at)? {
-        send_candidates(task, &event, &framed, Some(click.journey_id))?;
+    for (event, framed) in events_reached_by(task, &prefix, occurred_at)? {
+        send_candidates(task, &event, &framed, Some((journey, prefix)))?;
     }
     Ok(())
 }
@@ -64,7 +72,7 @@ pub fn click<S: Store>(task: &mut Task<S>, record: &Record<'_>) -> Result<(), St
 /// The stored events of a journey that a touch of this time may count for, each with its frame.
 fn events_reached_by<S: Store>(
     task: &Task<S>,
-    prefix: &[u8; keys::JOURNEY_PREFIX],
+    prefix: &JourneyPrefix,
     clicked_at: Micros,
 ) -> Result<Vec<(Event, Vec<u8>)>, StoreError> {
     let mut events = Vec::new();
@@ -90,10 +98,13 @@ pub fn event<S: Store>(task: &mut Task<S>, record: &Record<'_>) -> Result<(), St
         Routed::Ignored => return Ok(()),
         Routed::Conversion { journey, forward_to } => (journey, forward_to),
     };
-    if let Some(journey) = journey {
-        let key = keys::journey_event(&event, journey);
-        task.journeys.insert(&key);
-        task.overlay.put(Table::JourneyEvents, key, framed.to_vec());
+    let journey = journey.map(|journey| {
+        let scope = task.scopes.of(event.tenant.as_str(), event.advertiser.as_str());
+        (journey, keys::journey(scope, journey))
+    });
+    if let Some((_, prefix)) = &journey {
+        task.journeys.insert(prefix);
+        task.overlay.put(Table::JourneyEvents, keys::journey_event(prefix, &event), framed.to_vec());
     }
     send_candidates(task, &event, framed, journey)?;
     for other in forward_to {
@@ -108,26 +119,28 @@ fn send_candidates<S: Store>(
     task: &mut Task<S>,
     event: &Event,
     framed: &[u8],
-    journey: Option<JourneyId>,
+    journey: Option<(JourneyId, JourneyPrefix)>,
 ) -> Result<(), StageError> {
-    let touches = match journey {
-        Some(journey) => touches_of(task, event, journey)?,
+    let touches = match &journey {
+        Some((_, prefix)) => touches_of(task, event, prefix)?,
         None => BoundedTouches::new(),
     };
-    for candidates in join::candidates(event, framed, journey, touches) {
+    for candidates in join::candidates(event, framed, journey.map(|(journey, _)| journey), touches) {
         let key = key::conversion(&candidates.tenant, &candidates.advertiser, candidates.conversion_id);
         task.outbox.push(Output { topic: Topic::Candidates, key, value: codec::encode(&candidates) });
     }
     Ok(())
 }
 
-fn touches_of<S: Store>(task: &mut Task<S>, event: &Event, journey: JourneyId) -> Result<BoundedTouches, StoreError> {
-    task.write_touches()?;
-    let prefix = keys::journey(&event.tenant, &event.advertiser, journey);
-    let (from, to) = (keys::from_time(&prefix, Micros(0)), keys::after_time(&prefix, join::reaches(event)));
+fn touches_of<S: Store>(
+    task: &mut Task<S>,
+    event: &Event,
+    prefix: &JourneyPrefix,
+) -> Result<BoundedTouches, StoreError> {
     let mut touches = BoundedTouches::new();
     let mut unreadable = None;
-    task.store.scan(Table::Touches, &from, &to, &mut |key, value| match keys::read_touch(key, value) {
+    let after = join::reaches(event).plus(1);
+    task.store.touches(prefix, Micros(0), after, &mut |key, value| match keys::read_touch(key, value) {
         Ok(touch) => {
             touches.push(touch);
             true

@@ -1,27 +1,51 @@
-//! Keys and values of the tables. Touches and journey events share a prefix of journey and advertiser, so that a
-//! look-back is one seek, and time-ordered journeys make puts nearly sequential.
+//! Keys and values of the state. Touches and journey events share a prefix of journey and advertiser, so that a journey's
+//! stand side by side.
 
 use crate::state::StoreError;
 use schemas::id::{ClickId, ConversionId, JourneyId, hash_of};
-use schemas::name::{AdvertiserId, CampaignId, LinkCode, PublisherId, TenantId};
+use schemas::name::{CampaignId, LinkCode, PublisherId, TenantId};
 use schemas::offset::{NextOffset, Offset};
 use schemas::record::candidates::Touch;
-use schemas::record::click::Click;
+use schemas::record::click::ClickView;
 use schemas::record::event::Event;
 use schemas::time::Micros;
 use schemas::topic::Topic;
 
 /// Bytes of a journey's prefix: journey (16) and a hash of tenant and advertiser (8).
 pub const JOURNEY_PREFIX: usize = 24;
-const TOUCH_KEY: usize = JOURNEY_PREFIX + 8 + 16;
+/// Bytes of a touch's key: the journey's prefix, time (8), click id (16).
+pub const TOUCH_KEY: usize = JOURNEY_PREFIX + 8 + 16;
 
-/// One journey as one advertiser sees it (P7: others' touches have another prefix).
-pub fn journey(tenant: &TenantId, advertiser: &AdvertiserId, journey: JourneyId) -> [u8; JOURNEY_PREFIX] {
-    let scope = hash_of("tributary journey scope v1", &[tenant.as_bytes(), advertiser.as_bytes()]);
+pub type Scope = [u8; 8];
+pub type JourneyPrefix = [u8; JOURNEY_PREFIX];
+pub type TouchKey = [u8; TOUCH_KEY];
+
+/// An advertiser of a tenant, hashed: what one may see of a journey (P7: others' touches have another prefix).
+pub fn scope(tenant: &str, advertiser: &str) -> Scope {
+    let hash = hash_of("tributary journey scope v1", &[tenant.as_bytes(), advertiser.as_bytes()]);
+    let mut scope = Scope::default();
+    scope.copy_from_slice(&hash[..8]);
+    scope
+}
+
+/// One journey as one advertiser sees it.
+pub fn journey(scope: Scope, journey: JourneyId) -> JourneyPrefix {
     let mut key = [0; JOURNEY_PREFIX];
     key[..16].copy_from_slice(&journey.0);
-    key[16..].copy_from_slice(&scope[..8]);
+    key[16..].copy_from_slice(&scope);
     key
+}
+
+/// Spreads a prefix over 64 bits, the same in every process: filters on the disk are made of it. Journeys come from
+/// cookies that we signed, so that nobody can choose them to collide.
+pub fn prefix_hash(prefix: &JourneyPrefix) -> u64 {
+    const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+    const ODD: u128 = 0xd6e8_feb8_6659_fd93;
+    let (words, _) = prefix.as_chunks::<8>();
+    words.iter().fold(SEED, |hash, word| {
+        let product = u128::from(hash ^ u64::from_le_bytes(*word)) * ODD;
+        (product >> 64) as u64 ^ product as u64
+    })
 }
 
 /// Times sort as unsigned big-endian numbers; none of ours is before 1970.
@@ -29,74 +53,86 @@ fn time_bytes(time: Micros) -> [u8; 8] {
     time.0.max(0).to_be_bytes()
 }
 
-/// The key below or at which no entry of the prefix is earlier than `time`.
-pub fn from_time(prefix: &[u8; JOURNEY_PREFIX], time: Micros) -> Vec<u8> {
-    [prefix.as_slice(), &time_bytes(time)].concat()
+/// The week of a touch: touches are kept and expire by it.
+pub fn bucket(time: Micros) -> i64 {
+    const WEEK: i64 = 7 * 24 * 3600 * 1_000_000;
+    time.0.max(0) / WEEK
 }
 
-/// The first key of the prefix that is later than `time`.
-pub fn after_time(prefix: &[u8; JOURNEY_PREFIX], time: Micros) -> Vec<u8> {
-    from_time(prefix, time.plus(1))
-}
-
-pub fn touch(click: &Click) -> Vec<u8> {
-    let prefix = journey(&click.tenant, &click.advertiser, click.journey_id);
-    let mut key = Vec::with_capacity(TOUCH_KEY);
-    key.extend_from_slice(&prefix);
-    key.extend_from_slice(&time_bytes(click.occurred_at));
-    key.extend_from_slice(&click.click_id.0);
+pub fn touch(prefix: &JourneyPrefix, occurred_at: Micros, click: ClickId) -> TouchKey {
+    let mut key = [0; TOUCH_KEY];
+    key[..JOURNEY_PREFIX].copy_from_slice(prefix);
+    key[JOURNEY_PREFIX..JOURNEY_PREFIX + 8].copy_from_slice(&time_bytes(occurred_at));
+    key[JOURNEY_PREFIX + 8..].copy_from_slice(&click.0);
     key
 }
 
-/// Catalog offset, then campaign, publisher and link, each after its length (names have at most 64 bytes).
-pub fn touch_value(click: &Click) -> Vec<u8> {
-    let names = [click.campaign.as_bytes(), click.publisher.as_bytes(), click.link.as_bytes()];
-    let mut value = Vec::with_capacity(8 + 3 + names.iter().map(|name| name.len()).sum::<usize>());
-    value.extend_from_slice(&click.catalog_offset.0.to_be_bytes());
-    for name in names {
-        value.push(name.len() as u8);
-        value.extend_from_slice(name);
-    }
-    value
+/// At or before every touch of the journey.
+pub fn first_touch(prefix: &JourneyPrefix) -> TouchKey {
+    touch(prefix, Micros(0), ClickId([0; 16]))
 }
 
-pub fn read_touch(key: &[u8], value: &[u8]) -> Result<Touch, StoreError> {
-    let corrupt =
-        || StoreError::Corrupt { what: "a touch", reason: format!("{} and {} bytes", key.len(), value.len()) };
-    let sixteen = |at: usize| key.get(at..at + 16).and_then(|bytes| bytes.try_into().ok()).ok_or_else(corrupt);
-    let eight = |bytes: Option<&[u8]>| {
-        bytes.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes).ok_or_else(corrupt)
-    };
-    let mut rest = value.get(8..).ok_or_else(corrupt)?;
+pub fn prefix_of(key: &TouchKey) -> &JourneyPrefix {
+    key.first_chunk().expect("a key is longer than its prefix")
+}
+
+pub fn time_of(key: &TouchKey) -> Micros {
+    let mut time = [0; 8];
+    time.copy_from_slice(&key[JOURNEY_PREFIX..JOURNEY_PREFIX + 8]);
+    Micros(i64::from_be_bytes(time))
+}
+
+/// A key's first eight bytes: keys that differ in it are ordered by it.
+pub fn head(key: &TouchKey) -> u64 {
+    let mut head = [0; 8];
+    head.copy_from_slice(&key[..8]);
+    u64::from_be_bytes(head)
+}
+
+/// Catalog offset, then campaign, publisher and link, each after its length (names have at most 64 bytes).
+pub fn touch_value(click: &ClickView<'_>, value: &mut Vec<u8>) {
+    value.clear();
+    value.extend_from_slice(&click.catalog_offset.0.to_be_bytes());
+    for name in [click.campaign, click.publisher, click.link] {
+        value.push(name.len() as u8);
+        value.extend_from_slice(name.as_bytes());
+    }
+}
+
+pub fn read_touch(key: &TouchKey, value: &[u8]) -> Result<Touch, StoreError> {
+    let corrupt = || StoreError::Corrupt { what: "a touch", reason: format!("{} bytes", value.len()) };
+    let (offset, mut rest) = value.split_first_chunk().ok_or_else(corrupt)?;
     let mut name = || {
         let (&length, after) = rest.split_first()?;
         let (name, after) = after.split_at_checked(length.into())?;
         rest = after;
         std::str::from_utf8(name).ok()
     };
-    let (campaign, publisher, link) = (name(), name(), name());
-    let named = |text: Option<&str>| text.map(str::to_owned).ok_or_else(corrupt);
+    let mut named = || name().ok_or_else(corrupt);
+    let (campaign, publisher, link) = (named()?, named()?, named()?);
+    let (mut click_id, mut journey_id) = (ClickId::default(), JourneyId::default());
+    journey_id.0.copy_from_slice(&key[..16]);
+    click_id.0.copy_from_slice(&key[JOURNEY_PREFIX + 8..]);
     Ok(Touch {
-        click_id: ClickId(sixteen(JOURNEY_PREFIX + 8)?),
-        journey_id: JourneyId(sixteen(0)?),
-        occurred_at: Micros(eight(key.get(JOURNEY_PREFIX..JOURNEY_PREFIX + 8))?),
-        campaign: CampaignId::new(&named(campaign)?).map_err(|_| corrupt())?,
-        publisher: PublisherId::new(&named(publisher)?).map_err(|_| corrupt())?,
-        link: LinkCode::new(&named(link)?).map_err(|_| corrupt())?,
-        catalog_offset: Offset(eight(value.get(..8))?),
+        click_id,
+        journey_id,
+        occurred_at: time_of(key),
+        campaign: CampaignId::new(campaign).map_err(|_| corrupt())?,
+        publisher: PublisherId::new(publisher).map_err(|_| corrupt())?,
+        link: LinkCode::new(link).map_err(|_| corrupt())?,
+        catalog_offset: Offset(i64::from_be_bytes(*offset)),
     })
 }
 
 /// Another delivery of the same content has the same key: its latest stands for all. No time is in it, since the edge
 /// gives each delivery of an event without `occurred_at` a time of its own.
-pub fn journey_event(event: &Event, of: JourneyId) -> Vec<u8> {
-    let prefix = journey(&event.tenant, &event.advertiser, of);
+pub fn journey_event(prefix: &JourneyPrefix, event: &Event) -> Vec<u8> {
     let id = hash_of("tributary journey event v1", &[event.event_id.as_bytes(), &event.payload_hash.0]);
     [prefix.as_slice(), &id].concat()
 }
 
 /// Past every journey event of the prefix.
-pub fn after_events(prefix: &[u8; JOURNEY_PREFIX]) -> Vec<u8> {
+pub fn after_events(prefix: &JourneyPrefix) -> Vec<u8> {
     [prefix.as_slice(), &[0xff; 17]].concat()
 }
 

@@ -1,21 +1,41 @@
-//! The store on RocksDB: one database per partition, a column family per table.
+//! The store on the disk: one RocksDB per partition with a column family per table, and the runs of touches beside it.
 //!
 //! The write-ahead log is off: Kafka is the log. `atomic_flush` makes all column families reach the disk together, so
 //! the positions on disk always belong to the data on disk.
 
 use crate::config::Config;
-use crate::state::keys::JOURNEY_PREFIX;
-use crate::state::{Batch, Store, StoreError, Table, Visit};
+use crate::state::keys::{JOURNEY_PREFIX, JourneyPrefix, TouchKey};
+use crate::state::touches::{Touches, Worker};
+use crate::state::{Batch, Store, StoreError, Table, Visit, VisitTouch};
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Options, ReadOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, FlushOptions, Options, ReadOptions,
     SliceTransform, WriteBatch, WriteBufferManager, WriteOptions,
 };
+use schemas::offset::NextOffset;
+use schemas::time::Micros;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Memory that all stores of a process share.
+/// Memory and background threads that all stores of a process share.
 pub struct Budget {
     cache: Cache,
     write_buffers: WriteBufferManager,
+    touch_index: Arc<TouchShare>,
+    run_writer: Worker,
+    run_merger: Worker,
+}
+
+/// The memory of touches that are not on the disk yet, divided by the stores that are open.
+struct TouchShare {
+    bytes: usize,
+    stores: AtomicUsize,
+}
+
+impl TouchShare {
+    fn each(&self) -> usize {
+        self.bytes / self.stores.load(Ordering::Relaxed).max(1)
+    }
 }
 
 impl Budget {
@@ -23,6 +43,9 @@ impl Budget {
         Budget {
             cache: Cache::new_lru_cache(config.block_cache_mib << 20),
             write_buffers: WriteBufferManager::new_write_buffer_manager(config.write_buffers_mib << 20, false),
+            touch_index: Arc::new(TouchShare { bytes: config.touch_index_mib << 20, stores: AtomicUsize::new(0) }),
+            run_writer: Worker::start("touch-writer"),
+            run_merger: Worker::start("touch-merger"),
         }
     }
 }
@@ -30,6 +53,14 @@ impl Budget {
 pub struct RocksStore {
     db: DB,
     unlogged: WriteOptions,
+    touches: Touches,
+    touch_index: Arc<TouchShare>,
+}
+
+impl Drop for RocksStore {
+    fn drop(&mut self) {
+        self.touch_index.stores.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn failed(doing: &'static str) -> impl Fn(rocksdb::Error) -> StoreError {
@@ -50,7 +81,11 @@ impl RocksStore {
         let db = DB::open_cf_descriptors(&options, path, tables).map_err(failed("open"))?;
         let mut unlogged = WriteOptions::default();
         unlogged.disable_wal(true);
-        Ok(RocksStore { db, unlogged })
+        let touches =
+            Touches::open(&path.join("touches"), budget.run_writer.clone(), budget.run_merger.clone())?;
+        let touch_index = Arc::clone(&budget.touch_index);
+        touch_index.stores.fetch_add(1, Ordering::Relaxed);
+        Ok(RocksStore { db, unlogged, touches, touch_index })
     }
 
     fn table(&self, table: Table) -> &ColumnFamily {
@@ -59,11 +94,12 @@ impl RocksStore {
 
     /// Estimated bytes on disk and in memory.
     pub fn bytes(&self) -> u64 {
-        ["rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables"]
+        let tables: u64 = ["rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables"]
             .into_iter()
             .flat_map(|property| Table::ALL.map(|table| (table, property)))
             .filter_map(|(table, property)| self.db.property_int_value_cf(self.table(table), property).ok().flatten())
-            .sum()
+            .sum();
+        tables + self.touches.bytes()
     }
 }
 
@@ -75,7 +111,7 @@ fn table_options(table: Table, budget: &Budget) -> Options {
     blocks.set_format_version(6);
     let mut options = Options::default();
     options.set_compression_type(DBCompressionType::Lz4);
-    if matches!(table, Table::Touches | Table::JourneyEvents) {
+    if table == Table::JourneyEvents {
         options.set_prefix_extractor(SliceTransform::create_fixed_prefix(JOURNEY_PREFIX));
         options.set_memtable_prefix_bloom_ratio(0.05);
     }
@@ -119,8 +155,43 @@ impl Store for RocksStore {
         self.db.write_opt(writes, &self.unlogged).map_err(failed("write"))
     }
 
+    fn put_touch(&mut self, key: &TouchKey, value: &[u8], next: NextOffset) -> Result<(), StoreError> {
+        self.touches.put(key, value, next, self.touch_index.each())
+    }
+
+    fn touches(
+        &mut self,
+        prefix: &JourneyPrefix,
+        from: Micros,
+        to: Micros,
+        visit: &mut VisitTouch<'_>,
+    ) -> Result<(), StoreError> {
+        self.touches.visit(prefix, from, to, visit)
+    }
+
+    fn touches_position(&self) -> NextOffset {
+        self.touches.position()
+    }
+
+    fn expire_touches(&mut self, before: Micros) -> Result<(), StoreError> {
+        self.touches.expire(before)
+    }
+
+    fn checkpoint(&mut self) -> Result<(), StoreError> {
+        self.touches.checkpoint()?;
+        self.flush_tables(false)
+    }
+
     fn flush(&mut self) -> Result<(), StoreError> {
-        let tables = Table::ALL.map(|table| self.table(table));
-        self.db.flush_cfs_opt(&tables, &rocksdb::FlushOptions::default()).map_err(failed("flush"))
+        self.touches.flush()?;
+        self.flush_tables(true)
+    }
+}
+
+impl RocksStore {
+    fn flush_tables(&self, wait: bool) -> Result<(), StoreError> {
+        let mut options = FlushOptions::default();
+        options.set_wait(wait);
+        self.db.flush_cfs_opt(&Table::ALL.map(|table| self.table(table)), &options).map_err(failed("flush"))
     }
 }

@@ -5,6 +5,7 @@ use super::overlay::Overlay;
 use super::rocks::{Budget, RocksStore};
 use super::*;
 use proptest::prelude::*;
+use schemas::id::ClickId;
 
 fn budget() -> Budget {
     Budget::new(&small_config())
@@ -19,6 +20,7 @@ fn small_config() -> crate::Config {
         checkpoint_interval: service::HumanDuration::millis(1),
         block_cache_mib: 8,
         write_buffers_mib: 8,
+        touch_index_mib: 1,
         metrics_listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
     }
 }
@@ -49,32 +51,81 @@ fn suite(store: &mut dyn Store) {
     let (a, b, c) = (key(1, b"a"), key(1, b"b"), key(2, b"a"));
     store
         .write(Batch(vec![
-            put(Table::Touches, &b, b"2"),
-            put(Table::Touches, &a, b"1"),
-            put(Table::Touches, &c, b"3"),
+            put(Table::JourneyEvents, &b, b"2"),
+            put(Table::JourneyEvents, &a, b"1"),
+            put(Table::JourneyEvents, &c, b"3"),
             put(Table::Conversions, &a, b"other table"),
         ]))
         .expect("writes");
-    assert_eq!(store.get(Table::Touches, &a).expect("gets").as_deref(), Some(b"1".as_slice()));
+    assert_eq!(store.get(Table::JourneyEvents, &a).expect("gets").as_deref(), Some(b"1".as_slice()));
     assert_eq!(store.get(Table::Balances, &a).expect("gets"), None);
 
     let both = vec![(a.clone(), b"1".to_vec()), (b.clone(), b"2".to_vec())];
-    assert_eq!(scanned(store, Table::Touches, &key(1, b""), &key(1, b"z")), both, "within a prefix, in order");
-    assert_eq!(scanned(store, Table::Touches, &[], &[255; 40]).len(), 3, "across prefixes");
-    assert_eq!(scanned(store, Table::Touches, &b, &b), vec![], "an empty range");
+    assert_eq!(scanned(store, Table::JourneyEvents, &key(1, b""), &key(1, b"z")), both, "within a prefix, in order");
+    assert_eq!(scanned(store, Table::JourneyEvents, &[], &[255; 40]).len(), 3, "across prefixes");
+    assert_eq!(scanned(store, Table::JourneyEvents, &b, &b), vec![], "an empty range");
 
     let mut seen = 0;
     let visit = &mut |_: &[u8], _: &[u8]| {
         seen += 1;
         false
     };
-    store.scan(Table::Touches, &[], &[255; 40], visit).expect("scans");
+    store.scan(Table::JourneyEvents, &[], &[255; 40], visit).expect("scans");
     assert_eq!(seen, 1, "a visitor ends the scan");
 
-    store.write(Batch(vec![delete(Table::Touches, &a), put(Table::Touches, &b, b"22")])).expect("writes");
-    assert_eq!(scanned(store, Table::Touches, &key(1, b""), &key(1, b"z")), vec![(b, b"22".to_vec())]);
+    store.write(Batch(vec![delete(Table::JourneyEvents, &a), put(Table::JourneyEvents, &b, b"22")])).expect("writes");
+    assert_eq!(scanned(store, Table::JourneyEvents, &key(1, b""), &key(1, b"z")), vec![(b, b"22".to_vec())]);
     store.flush().expect("flushes");
-    assert_eq!(store.get(Table::Touches, &a).expect("gets"), None);
+    assert_eq!(store.get(Table::JourneyEvents, &a).expect("gets"), None);
+    touches_suite(store);
+}
+
+const WEEK: i64 = 7 * 24 * 3600 * 1_000_000;
+
+fn touch_key(journey: u8, time: i64, click: u8) -> keys::TouchKey {
+    keys::touch(&[journey; keys::JOURNEY_PREFIX], Micros(time), ClickId([click; 16]))
+}
+
+/// Times and values of a journey's touches.
+fn touches_between(store: &mut dyn Store, journey: u8, from: i64, to: i64) -> Vec<(i64, Vec<u8>)> {
+    let mut found = Vec::new();
+    let visit = &mut |key: &keys::TouchKey, value: &[u8]| {
+        assert_eq!(keys::prefix_of(key), &[journey; keys::JOURNEY_PREFIX]);
+        found.push((keys::time_of(key).0, value.to_vec()));
+        true
+    };
+    store.touches(&[journey; keys::JOURNEY_PREFIX], Micros(from), Micros(to), visit).expect("reads");
+    found
+}
+
+fn touches_suite(store: &mut dyn Store) {
+    let puts = [(1, 5 * WEEK, 1), (1, WEEK, 2), (2, WEEK, 3), (1, 5 * WEEK, 1), (1, 5 * WEEK + 1, 4)];
+    for (offset, (journey, time, click)) in puts.into_iter().enumerate() {
+        if offset == 3 {
+            store.flush().expect("flushes");
+        }
+        let next = NextOffset(offset as i64 + 1);
+        store.put_touch(&touch_key(journey, time, click), &[click], next).expect("puts");
+    }
+    assert_eq!(store.touches_position(), NextOffset(5));
+    let all = vec![(WEEK, vec![2]), (5 * WEEK, vec![1]), (5 * WEEK + 1, vec![4])];
+    assert_eq!(touches_between(store, 1, 0, 100 * WEEK), all, "by time, each once, wherever they are kept");
+    assert_eq!(touches_between(store, 1, 5 * WEEK, 5 * WEEK + 1), all[1..2], "from the first to before the last");
+    assert_eq!(touches_between(store, 3, 0, 100 * WEEK), vec![]);
+    let mut seen = 0;
+    let visit = &mut |_: &keys::TouchKey, _: &[u8]| {
+        seen += 1;
+        false
+    };
+    store.touches(&[1; keys::JOURNEY_PREFIX], Micros(0), Micros(100 * WEEK), visit).expect("reads");
+    assert_eq!(seen, 1, "a visitor ends the look-back");
+
+    store.flush().expect("flushes");
+    store.expire_touches(Micros(2 * WEEK - 1)).expect("expires");
+    assert_eq!(touches_between(store, 1, 0, 100 * WEEK).len(), 3, "its week has not passed");
+    store.expire_touches(Micros(2 * WEEK)).expect("expires");
+    assert_eq!(touches_between(store, 1, 0, 100 * WEEK), all[1..]);
+    assert_eq!(touches_between(store, 2, 0, 100 * WEEK), vec![]);
 }
 
 #[test]
@@ -90,9 +141,11 @@ fn the_rocks_store_passes_the_suite_and_keeps_what_was_flushed() {
     suite(&mut store);
     store.write(Batch(vec![put(Table::Balances, b"unflushed", b"x")])).expect("writes");
     drop(store);
-    let store = RocksStore::open(folder.path(), &budget).expect("opens again");
-    assert_eq!(scanned(&store, Table::Touches, &[], &[255; 40]).len(), 2);
+    let mut store = RocksStore::open(folder.path(), &budget).expect("opens again");
+    assert_eq!(touches_between(&mut store, 1, 0, 100 * WEEK).len(), 2);
+    assert_eq!(scanned(&store, Table::JourneyEvents, &[], &[255; 40]).len(), 2);
     assert!(store.bytes() > 0);
+    assert_eq!(store.touches_position(), NextOffset(5));
 }
 
 #[test]

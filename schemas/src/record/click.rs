@@ -1,5 +1,9 @@
 //! `clicks`: one record per counted redirect.
 
+mod view;
+
+pub use view::ClickView;
+
 use crate::id::{ClickId, IpHash, JourneyId};
 use crate::name::{AdvertiserId, CampaignId, LinkCode, PublisherId, TenantId};
 use crate::offset::Offset;
