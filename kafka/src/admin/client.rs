@@ -84,6 +84,24 @@ impl Admin {
         self.wait_until(names, |topic| topic.is_none())
     }
 
+    /// A group that has members is waited for: static ones leave when their session ends.
+    pub fn delete_group(&self, group: &str) -> Result<(), Error> {
+        let doing = "deleting the group";
+        let started = Instant::now();
+        loop {
+            let results = wait_on(self.0.delete_groups(&[group], &options()));
+            match results.map_err(|error| ClientError::new(doing, error))?.into_iter().next() {
+                None | Some(Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound))) => return Ok(()),
+                Some(Err((_, RDKafkaErrorCode::NonEmptyGroup))) if started.elapsed() < CHANGE_WAIT => {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                Some(Err((group, code))) => {
+                    return Err(Error::Refused { doing, topic: group, reason: code.to_string() });
+                }
+            }
+        }
+    }
+
     pub fn cluster_id(&self) -> Result<String, Error> {
         let reason = || format!("no answer within {} s", BROKER_WAIT.as_secs());
         self.0.inner().fetch_cluster_id(BROKER_WAIT).ok_or_else(|| Error::Refused {
