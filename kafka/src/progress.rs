@@ -3,9 +3,10 @@
 use crate::group::Place;
 use crate::{Error, KafkaConfig};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset as NativeOffset, TopicPartitionList};
 use schemas::offset::NextOffset;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -22,12 +23,11 @@ impl GroupWatch {
 
     /// In the order of `places`; none where nothing was committed yet.
     pub fn committed(&self, places: &[Place]) -> Result<Vec<Option<NextOffset>>, Error> {
-        let doing = "asking for committed positions";
         let mut list = TopicPartitionList::with_capacity(places.len());
         for place in places {
             list.add_partition(&place.topic, place.partition);
         }
-        let list = self.0.committed_offsets(list, ANSWER).map_err(|error| Error::new(doing, error))?;
+        let list = self.ask(list)?;
         let mut found = Vec::with_capacity(places.len());
         for place in places {
             let element = list.find_partition(&place.topic, place.partition);
@@ -38,4 +38,26 @@ impl GroupWatch {
         }
         Ok(found)
     }
+
+    /// A group's coordinator moves when a broker starts and when the group is made.
+    fn ask(&self, list: TopicPartitionList) -> Result<TopicPartitionList, Error> {
+        let give_up = Instant::now() + ANSWER;
+        loop {
+            match self.0.committed_offsets(list.clone(), ANSWER) {
+                Ok(list) => return Ok(list),
+                Err(error) if moving(&error) && Instant::now() < give_up => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(error) => return Err(Error::new("asking for committed positions", error)),
+            }
+        }
+    }
+}
+
+fn moving(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::NotCoordinator | Code::CoordinatorNotAvailable | Code::CoordinatorLoadInProgress)
+    )
 }

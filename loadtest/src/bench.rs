@@ -5,6 +5,7 @@
 //! installation  names, catalog and topics of the benchmark   process    a child's CPU, memory and folder
 //! arrivals      partitions merged in order of arrival        metrics    a role's page, and quantiles of its histograms
 //! translate     their records as ours                        check      decisions and journal against the manifest
+//! latency       event to decision at a given load           growth     the cost of a record by the size of the state
 //! ```
 //!
 //! It knows the processor by its command line, its group, its topics and its metrics.
@@ -12,6 +13,7 @@
 pub mod arrivals;
 pub mod check;
 pub mod cli;
+pub mod growth;
 pub mod installation;
 pub mod latency;
 pub mod manifest;
@@ -19,6 +21,7 @@ pub mod meter;
 pub mod metrics;
 pub mod peer;
 pub mod process;
+pub mod report;
 pub mod translate;
 
 use schemas::id::JourneyId;

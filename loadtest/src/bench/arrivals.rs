@@ -18,7 +18,7 @@ pub struct Arrival {
     pub value: Vec<u8>,
 }
 
-/// One thread per partition reads ahead; `next` merges.
+/// One thread per partition reads ahead; `take` merges.
 pub struct Arrivals(Vec<Source>);
 
 struct Source {
@@ -58,7 +58,7 @@ impl Arrivals {
     }
 
     /// The next record and the place, as an index, that it comes from; equal times in the order of places.
-    pub fn next(&mut self) -> Result<Option<(usize, Arrival)>, Error> {
+    pub fn take(&mut self) -> Result<Option<(usize, Arrival)>, Error> {
         let waiting = self.0.iter().enumerate().filter_map(|(at, source)| Some((source.next.as_ref()?.at, at)));
         let Some((_, first)) = waiting.min() else { return Ok(None) };
         let source = &mut self.0[first];

@@ -1,16 +1,19 @@
-//! `tributary loadtest translate`, `... processor`: the steps of `make bench-processor`, each to be run by itself.
+//! `tributary loadtest translate`, `... processor`, `... latency`: the steps of `make bench-processor`, each to be run by itself.
 
 use crate::bench::BenchError;
-use crate::bench::check::{self, Found};
+use crate::bench::check;
+use crate::bench::growth;
 use crate::bench::installation;
+use crate::bench::latency::{self, Step};
 use crate::bench::manifest::Manifest;
-use crate::bench::meter::{self, Measured};
+use crate::bench::meter;
 use crate::bench::process::Process;
+use crate::bench::report;
 use crate::bench::translate;
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
@@ -27,6 +30,12 @@ pub enum BenchCommand {
     /// thread and no state, waits until all is processed and committed, and compares decisions and journal with the
     /// generator's manifest. Clock and CPU run from the first commit to the last. Exit code 1 when anything differs.
     Processor(ProcessorArgs),
+    /// Measure how long decisions take while clicks and events come in at a steady rate
+    ///
+    /// Writes the records of a translated installation (FROM) to another one (PREFIX, which is deleted first): the first of
+    /// them at once, then so many a second, each when it is due, for as long as a step lasts. Reports for each step the time
+    /// from an event's acknowledgement by Kafka to its committed decision.
+    Latency(LatencyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -52,27 +61,59 @@ pub struct TranslateArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ProcessorArgs {
-    #[command(flatten)]
-    place: Place,
-    /// Before the name of each figure, as in `a_records_per_s`
-    #[arg(long)]
-    name: String,
-    /// The generator's manifest
-    #[arg(long)]
-    manifest: PathBuf,
+struct Run {
     /// The processor's core [default: any]
     #[arg(long)]
     core: Option<u32>,
     /// Whose CPU time is reported as the broker's
     #[arg(long)]
     broker_pid: Option<u32>,
-    /// A setting of the processor, `section.key=value`; may be repeated
-    #[arg(long = "with", value_name = "SECTION.KEY=VALUE")]
+    /// A setting of the processor; may be repeated
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
     with: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ProcessorArgs {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    run: Run,
+    /// Before the name of each figure, as in `a_records_per_s`
+    #[arg(long)]
+    name: String,
+    /// The generator's manifest
+    #[arg(long)]
+    manifest: PathBuf,
+    /// Also the cost of a record once the state holds so many clicks; may be repeated
+    #[arg(long, value_name = "CLICKS")]
+    growth: Vec<u64>,
     /// Do not read the decisions and compare them, for a quick look at the speed
     #[arg(long)]
     unchecked: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LatencyArgs {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    run: Run,
+    /// Prefix of the translated installation whose records are written again
+    #[arg(long)]
+    from: String,
+    /// Records that are there before the clock starts
+    #[arg(long)]
+    warm: usize,
+    /// What the processor can do, in records/s; see `processor`
+    #[arg(long)]
+    capacity: u32,
+    /// Loads, per cent of the capacity
+    #[arg(long, value_delimiter = ',', default_values_t = [20, 80])]
+    loads: Vec<u32>,
+    /// Seconds of each load, of which the first 5 are not counted
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(10..=600))]
+    seconds: u32,
 }
 
 impl BenchCommand {
@@ -81,6 +122,7 @@ impl BenchCommand {
         match self {
             BenchCommand::Translate(args) => run_translate(&args),
             BenchCommand::Processor(args) => run_processor(args),
+            BenchCommand::Latency(args) => run_latency(args),
         }
     }
 }
@@ -96,82 +138,58 @@ fn run_translate(args: &TranslateArgs) -> Result<ExitCode, BenchError> {
 
 fn run_processor(args: ProcessorArgs) -> Result<ExitCode, BenchError> {
     let manifest = Manifest::read(&args.manifest)?;
-    let dir = &args.place.dir;
-    create(dir)?;
-    let options = meter::Options {
-        kafka: installation::config(&args.place.bootstrap, &args.place.prefix),
-        program: std::env::current_exe()
-            .map_err(|error| BenchError::file("find", "our own program".as_ref(), error))?,
-        state: dir.join("state"),
-        log: dir.join("processor.log"),
-        core: args.core,
-        broker: args.broker_pid.map(Process),
-        set: args.with,
-    };
+    let options = options(&args.place, args.run)?;
     let measured = meter::run(&options)?;
     let records = manifest.clicks + manifest.events;
-    println!("{}", summary(&args.name, records, &measured));
+    println!("{}", report::summary(&args.name, records, &measured));
     let found = if args.unchecked { None } else { Some(check::check(&options.kafka, &manifest)?) };
     if let Some(found) = &found {
-        println!("{}", verdict(found));
+        println!("{}", report::verdict(found));
     }
-    let figures = dir.join("figures.json");
-    let text = Value::from(figures_of(&args.name, records, &measured, found.as_ref())).to_string();
-    std::fs::write(&figures, text + "\n").map_err(|error| BenchError::file("write", &figures, error))?;
+    let mut figures = report::figures(&args.name, records, &measured, found.as_ref());
+    for point in growth::curve(&measured.samples, &args.growth) {
+        println!("{}", report::point(&point));
+        figures.extend(report::point_figures(&args.name, &point));
+    }
+    report::write(&args.place.dir.join("figures.json"), figures)?;
     let right = found.is_none_or(|found| found.differences.is_empty());
     Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn run_latency(args: LatencyArgs) -> Result<ExitCode, BenchError> {
+    let options = latency::Options {
+        source: installation::config(&args.place.bootstrap, &args.from),
+        run: options(&args.place, args.run)?,
+        warm: args.warm,
+        rates: args.loads.iter().map(|load| args.capacity * load / 100).collect(),
+        step: Duration::from_secs(args.seconds.into()),
+    };
+    let steps: Vec<Step> = latency::run(&options)?;
+    let mut figures = serde_json::Map::new();
+    for (load, step) in args.loads.iter().zip(&steps) {
+        println!("{}", report::step(*load, step));
+        figures.extend(report::step_figures(*load, step));
+    }
+    report::write(&args.place.dir.join("latency.json"), figures)?;
+    let decided = steps.iter().all(|step| step.missing == 0);
+    Ok(if decided { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Makes the folder, too.
+fn options(place: &Place, run: Run) -> Result<meter::Options, BenchError> {
+    create(&place.dir)?;
+    Ok(meter::Options {
+        kafka: installation::config(&place.bootstrap, &place.prefix),
+        program: std::env::current_exe()
+            .map_err(|error| BenchError::file("find", "our own program".as_ref(), error))?,
+        state: place.dir.join("state"),
+        log: place.dir.join("processor.log"),
+        core: run.core,
+        broker: run.broker_pid.map(Process),
+        set: run.with,
+    })
+}
+
 fn create(dir: &Path) -> Result<(), BenchError> {
     std::fs::create_dir_all(dir).map_err(|error| BenchError::file("create", dir, error))
-}
-
-fn summary(name: &str, records: u64, measured: &Measured) -> String {
-    let commit = |seconds: Option<f64>| seconds.map_or("-".to_owned(), |seconds| format!("{:.1}", seconds * 1000.0));
-    format!(
-        "{name}: {records} records in {:.1} s, {:.0} records/s, {:.2} CPU s per million (broker {:.2}), \
-         peak memory {} MB, state {} MB, commit p50 {} ms, p99 {} ms",
-        measured.took.as_secs_f64(),
-        measured.per_s(records),
-        measured.cpu_s_per_million(records),
-        measured.broker_cpu.as_secs_f64() * 1e6 / records as f64,
-        measured.peak_memory / 1_000_000,
-        measured.peak_state / 1_000_000,
-        commit(measured.commit_p50),
-        commit(measured.commit_p99),
-    )
-}
-
-fn verdict(found: &Found) -> String {
-    let mut text = format!(
-        "{} conversions decided in {} revisions, {} attributed, {} journal entries: ",
-        found.conversions, found.revisions, found.attributed, found.entries
-    );
-    match found.differences.as_slice() {
-        [] => text.push_str("as the manifest says"),
-        differences => text.push_str(&format!("WRONG\n  {}", differences.join("\n  "))),
-    }
-    text
-}
-
-fn figures_of(name: &str, records: u64, measured: &Measured, found: Option<&Found>) -> Map<String, Value> {
-    let rounded = |number: f64| json!((number * 1000.0).round() / 1000.0);
-    let ms = |seconds: Option<f64>| seconds.map_or(Value::Null, |seconds| rounded(seconds * 1000.0));
-    let mb = |bytes: u64| rounded(bytes as f64 / 1e6);
-    let mut figures = vec![
-        ("records", json!(records)),
-        ("records_per_s", json!(measured.per_s(records).round())),
-        ("cpu_s_per_million", rounded(measured.cpu_s_per_million(records))),
-        ("broker_cpu_s_per_million", rounded(measured.broker_cpu.as_secs_f64() * 1e6 / records as f64)),
-        ("broker_cpu_s", rounded(measured.broker_cpu.as_secs_f64())),
-        ("peak_memory_mb", mb(measured.peak_memory)),
-        ("state_mb", mb(measured.peak_state)),
-        ("commit_p50_ms", ms(measured.commit_p50)),
-        ("commit_p99_ms", ms(measured.commit_p99)),
-    ];
-    if let Some(found) = found {
-        figures.push(("wrong", json!(found.differences.len())));
-        figures.push(("revisions", json!(found.revisions)));
-    }
-    figures.into_iter().map(|(figure, value)| (format!("{name}_{figure}"), value)).collect()
 }

@@ -111,7 +111,7 @@ fn next(
     events_from: usize,
     known: &mut HashSet<ConversionId>,
 ) -> Result<Option<Planned>, BenchError> {
-    let Some((from, arrival)) = source.next()? else { return Ok(None) };
+    let Some((from, arrival)) = source.take()? else { return Ok(None) };
     let kind = if from < events_from {
         Kind::Click
     } else {

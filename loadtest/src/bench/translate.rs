@@ -59,7 +59,7 @@ pub fn translate(kafka: &KafkaConfig, source: &str, folder: &Path) -> Result<Tra
         let mut transaction = producer.begin()?;
         let end = done.clicks + done.events + AT_ONCE;
         while done.clicks + done.events < end {
-            let Some((from, Arrival { value, .. })) = arrivals.next()? else {
+            let Some((from, Arrival { value, .. })) = arrivals.take()? else {
                 transaction.commit_records()?;
                 progress.last(done);
                 return Ok(done);
@@ -89,13 +89,13 @@ impl NamedClicks {
     fn read(kafka: &KafkaConfig, clicks: &[Place], events: &[Place]) -> Result<Self, BenchError> {
         let mut journeys = HashSet::new();
         let mut arrivals = Arrivals::open(kafka, events)?;
-        while let Some((_, arrival)) = arrivals.next()? {
+        while let Some((_, arrival)) = arrivals.take()? {
             journeys.insert(PeerEvent::read(&arrival.value)?.journey_id);
         }
         tracing::info!(journeys = journeys.len(), "events read");
         let mut named = Vec::new();
         let mut arrivals = Arrivals::open(kafka, clicks)?;
-        while let Some((_, arrival)) = arrivals.next()? {
+        while let Some((_, arrival)) = arrivals.take()? {
             let click = PeerClick::read(&arrival.value)?;
             if journeys.contains(&click.journey_id) {
                 named.push((click.journey_id, click.occurred_at, click.click_id));
