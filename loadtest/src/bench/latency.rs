@@ -75,7 +75,9 @@ pub fn run(options: &Options) -> Result<Vec<Step>, BenchError> {
         let records = f64::from(rate) * options.step.as_secs_f64();
         let planned = plan(&mut source, events_from, records as usize, &mut known)?;
         tracing::info!(rate, records = planned.len(), "step");
-        steps.push(step(kafka, rate, &planned)?);
+        let step = step(kafka, rate, &planned)?;
+        tracing::info!(rate, p50_ms = step.p50_ms, p99_ms = step.p99_ms, missing = step.missing, "step measured");
+        steps.push(step);
         processor.until_quiet()?;
     }
     processor.stop()?;

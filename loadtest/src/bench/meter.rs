@@ -278,10 +278,10 @@ impl Watched {
     fn say(&self, began: Instant, state: u64) {
         let (Some(first), Some(last)) = (self.samples.first(), self.samples.last()) else { return };
         let (clicks, events) = (last.clicks, last.events);
-        let cpu_s = (last.cpu - first.cpu).as_secs_f64();
+        let cpu = (last.cpu - first.cpu).as_secs_f64();
         let records = (clicks + events).max(1) as f64;
         let (seconds, state_mb) = (began.elapsed().as_secs(), state / 1_000_000);
-        let cpu_s_per_million = format!("{:.2}", cpu_s * 1e6 / records);
+        let (cpu_s, cpu_s_per_million) = (cpu.round(), (cpu * 1e8 / records).round() / 100.0);
         tracing::info!(seconds, clicks, events, cpu_s, cpu_s_per_million, state_mb, "processing");
     }
 
