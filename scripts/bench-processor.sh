@@ -131,8 +131,9 @@ for set in $sets; do
 		peer "$set" flink event_time flink --checkpoint-ms 1000 --changelog 1
 		add "$home/flink.json"
 	fi
-	[ -f "$home/peer.json" ] || continue
-	add "$home/peer.json"
+	[ -f "$home/peer.json" ] && add "$home/peer.json"
+	# Without one of the two there is no ratio.
+	[ -f "$home/peer.json" ] && [ -f "$home/figures.json" ] || continue
 	goal=0.25
 	[ "$set" = c ] && goal=0.5
 	ratio=$(awk -v ours="$(value "${set}_cpu_s_per_million")" -v peer="$(value "${set}_peer_cpu_s_per_million")" \

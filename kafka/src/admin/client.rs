@@ -84,7 +84,7 @@ impl Admin {
         self.wait_until(names, |topic| topic.is_none())
     }
 
-    /// A group that has members is waited for: static ones leave when their session ends.
+    /// Waits for members, since static ones leave only when their session ends, and for the group's coordinator.
     pub fn delete_group(&self, group: &str) -> Result<(), Error> {
         let doing = "deleting the group";
         let started = Instant::now();
@@ -92,7 +92,7 @@ impl Admin {
             let results = wait_on(self.0.delete_groups(&[group], &options()));
             match results.map_err(|error| ClientError::new(doing, error))?.into_iter().next() {
                 None | Some(Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound))) => return Ok(()),
-                Some(Err((_, RDKafkaErrorCode::NonEmptyGroup))) if started.elapsed() < CHANGE_WAIT => {
+                Some(Err((_, code))) if passes(code) && started.elapsed() < CHANGE_WAIT => {
                     std::thread::sleep(Duration::from_millis(200));
                 }
                 Some(Err((group, code))) => {
@@ -124,6 +124,15 @@ impl Admin {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// What keeps a group from being deleted, for now.
+fn passes(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::NonEmptyGroup | Code::NotCoordinator | Code::CoordinatorNotAvailable | Code::CoordinatorLoadInProgress
+    )
 }
 
 fn options() -> AdminOptions {
