@@ -17,13 +17,14 @@ TRIBUTARY := $(CARGO_TARGET_DIR)/debug/tributary
 
 export SEED
 
-.PHONY: help setup build demo stop test lint
+.PHONY: help setup build demo stop test lint bench-processor
 
 help:
 	@echo "make demo   everything from an empty machine: servers, roles, 378,209 clicks, the figures checked"
 	@echo "make stop   stop what the demo left running"
 	@echo "make test   all tests, on real Kafka and ClickHouse that they start and stop themselves"
 	@echo "make lint   formatting, clippy, dependency arrows, licences"
+	@echo "make bench-processor   the processor beside Kafka Streams on one broker; PEERS=, SETS=, CLICKS=, KEEP=1: see the script's head"
 
 setup:
 	@scripts/setup.sh
@@ -42,3 +43,6 @@ test: setup
 
 lint: setup
 	@scripts/lint.sh
+
+bench-processor: build
+	@TRIBUTARY=$(TRIBUTARY) scripts/bench-processor.sh

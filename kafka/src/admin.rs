@@ -106,6 +106,29 @@ pub fn delete_topics(config: &KafkaConfig) -> Result<(), Error> {
     Admin::open(config)?.delete(&all_names(config))
 }
 
+/// Deletes what the processor made of clicks, events and the catalog, and where its group stands; then `create_topics`
+/// makes the topics anew, and the processor begins at the beginning. For benchmarks: it must not run meanwhile.
+pub fn forget_processing(config: &KafkaConfig, group: &str) -> Result<(), Error> {
+    let made = Topic::ALL.into_iter().filter(|&topic| made_by_processor(topic));
+    let admin = Admin::open(config)?;
+    admin.delete(&made.map(|topic| config.topics().name(topic)).collect::<Vec<_>>())?;
+    admin.delete_group(&config.id(group))
+}
+
+fn made_by_processor(topic: Topic) -> bool {
+    match topic {
+        Topic::Clicks | Topic::Events | Topic::Rejected | Topic::Catalog => false,
+        Topic::Candidates
+        | Topic::Decisions
+        | Topic::Attributions
+        | Topic::Journal
+        | Topic::JoinChangelog
+        | Topic::DecideChangelog
+        | Topic::SettleChangelog
+        | Topic::DeadLetters => true,
+    }
+}
+
 /// Where each partition of a topic ends now, transactions that are still open included.
 pub fn end_offsets(config: &KafkaConfig, topic: Topic) -> Result<Vec<NextOffset>, Error> {
     let name = config.topics().name(topic);

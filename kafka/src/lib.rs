@@ -8,6 +8,7 @@ pub mod ends;
 pub mod error;
 pub mod group;
 pub mod producer;
+pub mod progress;
 pub mod queue;
 pub mod range;
 pub mod settings;

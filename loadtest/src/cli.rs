@@ -1,5 +1,6 @@
 //! `tributary loadtest ...`: arguments in, texts and exit codes out.
 
+use crate::bench::cli::BenchCommand;
 use crate::clickhouse::ClickHouse;
 use crate::error::Error;
 use crate::record::{Run, RunId};
@@ -27,6 +28,8 @@ enum Command {
     Verify(VerifyArgs),
     /// Show the last result of verify again
     Report(ReportArgs),
+    #[command(flatten)]
+    Bench(BenchCommand),
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +103,7 @@ pub fn execute(args: LoadtestArgs) -> Result<ExitCode, Error> {
     match args.command {
         Command::Replay(args) => run_replay(args),
         Command::Verify(args) => run_verify(args),
+        Command::Bench(command) => Ok(command.execute()?),
         Command::Report(args) => {
             print!("{}", verify::last_result(&args.out)?);
             Ok(ExitCode::SUCCESS)

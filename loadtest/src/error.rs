@@ -18,6 +18,8 @@ pub enum Error {
     UnexpectedAnswer { expected: &'static str, given: String },
     #[error("cannot start the runtime: {0}")]
     Runtime(std::io::Error),
+    #[error(transparent)]
+    Bench(#[from] crate::bench::BenchError),
 }
 
 /// Adds to an I/O error what was attempted on which file.

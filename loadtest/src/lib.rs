@@ -2,11 +2,12 @@
 //! acknowledged, and holds ClickHouse against that journal and against the published reference.
 //!
 //! Owns: the plan (`journeys`, `schedule`), the replay, the oracle, the comparison and its report. Leaves to others: the
-//! servers it talks to; it knows them by HTTP only.
+//! servers it talks to; it knows them by HTTP only. Beside it the processor's benchmark (`bench`), which talks to Kafka.
 //!
 //! **Architecture invariant:** nothing here depends on `domain`, `processor` or `sinks`. What judges the rules must not be
 //! computed by them; only ids and exact decimals come from `schemas`.
 
+pub mod bench;
 pub mod cli;
 pub mod clickhouse;
 mod error;

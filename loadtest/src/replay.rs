@@ -4,7 +4,7 @@
 //! one thread, so the client takes no more than it must from the servers beside it.
 
 mod driver;
-mod measure;
+pub(crate) mod measure;
 mod outcome;
 mod pool;
 mod progress;

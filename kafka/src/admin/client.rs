@@ -84,6 +84,24 @@ impl Admin {
         self.wait_until(names, |topic| topic.is_none())
     }
 
+    /// Waits for members, since static ones leave only when their session ends, and for the group's coordinator.
+    pub fn delete_group(&self, group: &str) -> Result<(), Error> {
+        let doing = "deleting the group";
+        let started = Instant::now();
+        loop {
+            let results = wait_on(self.0.delete_groups(&[group], &options()));
+            match results.map_err(|error| ClientError::new(doing, error))?.into_iter().next() {
+                None | Some(Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound))) => return Ok(()),
+                Some(Err((_, code))) if passes(code) && started.elapsed() < CHANGE_WAIT => {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                Some(Err((group, code))) => {
+                    return Err(Error::Refused { doing, topic: group, reason: code.to_string() });
+                }
+            }
+        }
+    }
+
     pub fn cluster_id(&self) -> Result<String, Error> {
         let reason = || format!("no answer within {} s", BROKER_WAIT.as_secs());
         self.0.inner().fetch_cluster_id(BROKER_WAIT).ok_or_else(|| Error::Refused {
@@ -106,6 +124,15 @@ impl Admin {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// What keeps a group from being deleted, for now.
+fn passes(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::NonEmptyGroup | Code::NotCoordinator | Code::CoordinatorNotAvailable | Code::CoordinatorLoadInProgress
+    )
 }
 
 fn options() -> AdminOptions {
