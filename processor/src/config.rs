@@ -30,11 +30,46 @@ pub struct Config {
     /// RocksDB's write buffers for all partitions of the process, in MiB.
     #[serde(default = "default_write_buffers_mib")]
     pub write_buffers_mib: usize,
+    /// Touches that are not on the disk yet, for all partitions of the process, in MiB.
+    #[serde(default = "default_touch_index_mib")]
+    pub touch_index_mib: usize,
+    /// What one thread changes and sends within one transaction, in MiB: a transaction that reaches it is committed.
+    #[serde(default = "default_interval_mib")]
+    pub interval_mib: usize,
+    /// Records of one thread on their way to Kafka, in MiB.
+    #[serde(default = "default_producer_queue_mib")]
+    pub producer_queue_mib: usize,
+    /// Records of one thread that were fetched and wait to be processed, in MiB.
+    #[serde(default = "default_consumer_queue_mib")]
+    pub consumer_queue_mib: usize,
     #[serde(default = "default_metrics_listen")]
     pub metrics_listen: SocketAddr,
 }
 
+const MIB_LEAST: usize = 8;
+const MIB_MOST: usize = 1_048_576;
+
 impl Config {
+    /// The memory budget by its parts, in MiB.
+    pub fn shares(&self) -> [(&'static str, usize); 6] {
+        [
+            ("block_cache_mib", self.block_cache_mib),
+            ("write_buffers_mib", self.write_buffers_mib),
+            ("touch_index_mib", self.touch_index_mib),
+            ("interval_mib", self.interval_mib),
+            ("producer_queue_mib", self.producer_queue_mib),
+            ("consumer_queue_mib", self.consumer_queue_mib),
+        ]
+    }
+
+    /// What the process may hold at most of what grows with its work, in MiB. Code, threads, indexes of open files and
+    /// the catalog come on top: 100 MiB and about 1 KiB a link.
+    pub fn memory_mib(&self) -> usize {
+        let of_process = self.block_cache_mib + self.write_buffers_mib + self.touch_index_mib;
+        let of_thread = self.interval_mib + self.producer_queue_mib + self.consumer_queue_mib;
+        of_process + self.threads * of_thread
+    }
+
     /// What serde cannot see.
     pub fn check(&self) -> Result<(), String> {
         let mut errors = Vec::new();
@@ -49,6 +84,12 @@ impl Config {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if !(1..=100).contains(&self.instance.len()) || !self.instance.bytes().all(plain) {
             errors.push(format!("instance {:?} is not 1 to 100 of A-Z a-z 0-9 - _ .", self.instance));
+        }
+        for (name, mib) in self.shares() {
+            // librdkafka takes queue sizes in KiB up to 2^31 - 1.
+            if !(MIB_LEAST..=MIB_MOST).contains(&mib) {
+                errors.push(format!("{name} {mib} is not between {MIB_LEAST} and {MIB_MOST}"));
+            }
         }
         if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
     }
@@ -67,7 +108,7 @@ fn default_threads() -> usize {
 }
 
 fn default_commit_interval() -> HumanDuration {
-    HumanDuration::millis(50)
+    HumanDuration::millis(30)
 }
 
 fn default_checkpoint_interval() -> HumanDuration {
@@ -79,6 +120,22 @@ fn default_block_cache_mib() -> usize {
 }
 
 fn default_write_buffers_mib() -> usize {
+    256
+}
+
+fn default_touch_index_mib() -> usize {
+    256
+}
+
+fn default_interval_mib() -> usize {
+    64
+}
+
+fn default_producer_queue_mib() -> usize {
+    64
+}
+
+fn default_consumer_queue_mib() -> usize {
     256
 }
 
