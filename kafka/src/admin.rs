@@ -77,8 +77,27 @@ pub fn create_topics(config: &KafkaConfig, partitions: i32, replication: i32, no
     Ok(Created { created, existing, partitions: Partitions(partitions) })
 }
 
+/// Topics that fit, and the cluster that they are on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked {
+    pub partitions: Partitions,
+    /// The cluster's own id: two clusters with topics of the same name are told apart by it.
+    pub cluster: String,
+}
+
 /// Refuses to start on topics that would lose or misplace records. Needs a catalog that has been read.
 pub fn check(config: &KafkaConfig, catalog: &Catalog) -> Result<Partitions, Error> {
+    check_by(&Admin::open(config)?, config, catalog)
+}
+
+/// As `check`, for a role that keeps state of a cluster.
+pub fn check_cluster(config: &KafkaConfig, catalog: &Catalog) -> Result<Checked, Error> {
+    let admin = Admin::open(config)?;
+    let partitions = check_by(&admin, config, catalog)?;
+    Ok(Checked { partitions, cluster: admin.cluster_id()? })
+}
+
+fn check_by(admin: &Admin, config: &KafkaConfig, catalog: &Catalog) -> Result<Partitions, Error> {
     let Some(installation) = catalog.installation() else {
         return Err(Misfits::of(Misfit {
             topic: config.topics().name(Topic::Catalog),
@@ -89,7 +108,7 @@ pub fn check(config: &KafkaConfig, catalog: &Catalog) -> Result<Partitions, Erro
         .into());
     };
     let partitions = Partitions(installation.partitions);
-    let found = Admin::open(config)?.topics(&all_names(config))?;
+    let found = admin.topics(&all_names(config))?;
     let mut misfits = shape::check(config, partitions, &found);
     for topic in Topic::ALL {
         let name = config.topics().name(topic);
@@ -115,11 +134,6 @@ pub fn end_offsets(config: &KafkaConfig, topic: Topic) -> Result<Vec<NextOffset>
         return Err(Misfits::of(misfit).into());
     };
     (0..partitions).map(|partition| Ok(ends.of(&name, partition)?.1)).collect()
-}
-
-/// The cluster's own id: two clusters with topics of the same name are told apart by it.
-pub fn cluster_id(config: &KafkaConfig) -> Result<String, Error> {
-    Admin::open(config)?.cluster_id()
 }
 
 fn all_names(config: &KafkaConfig) -> Vec<String> {

@@ -7,43 +7,50 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Who this process is among the group's members, the same after a restart: it takes its partitions and its
     /// store back, and fences its own zombie.
-    #[serde(default = "default_instance")]
     pub instance: String,
     /// Where the state is kept; lost state is rebuilt from Kafka.
-    #[serde(default = "default_state_dir")]
     pub state_dir: PathBuf,
-    #[serde(default = "default_threads")]
     pub threads: usize,
     /// Longest time between a record and the commit of what follows from it.
-    #[serde(default = "default_commit_interval")]
     pub commit_interval: HumanDuration,
     /// How often memory is written to disk, which bounds what a restart reads again.
-    #[serde(default = "default_checkpoint_interval")]
     pub checkpoint_interval: HumanDuration,
     /// RocksDB's block cache for all partitions of the process, in MiB.
-    #[serde(default = "default_block_cache_mib")]
     pub block_cache_mib: usize,
     /// RocksDB's write buffers for all partitions of the process, in MiB.
-    #[serde(default = "default_write_buffers_mib")]
     pub write_buffers_mib: usize,
     /// Touches that are not on the disk yet, for all partitions of the process, in MiB.
-    #[serde(default = "default_touch_index_mib")]
     pub touch_index_mib: usize,
     /// What one thread changes and sends within one transaction, in MiB: a transaction that reaches it is committed.
-    #[serde(default = "default_interval_mib")]
     pub interval_mib: usize,
     /// Records of one thread on their way to Kafka, in MiB.
-    #[serde(default = "default_producer_queue_mib")]
     pub producer_queue_mib: usize,
     /// Records of one thread that were fetched and wait to be processed, in MiB.
-    #[serde(default = "default_consumer_queue_mib")]
     pub consumer_queue_mib: usize,
-    #[serde(default = "default_metrics_listen")]
     pub metrics_listen: SocketAddr,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            instance: "processor-1".into(),
+            state_dir: "data/processor".into(),
+            threads: 1,
+            commit_interval: HumanDuration::millis(30),
+            checkpoint_interval: HumanDuration::millis(30_000),
+            block_cache_mib: 256,
+            write_buffers_mib: 256,
+            touch_index_mib: 256,
+            interval_mib: 64,
+            producer_queue_mib: 64,
+            consumer_queue_mib: 256,
+            metrics_listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+        }
+    }
 }
 
 const MIB_LEAST: usize = 8;
@@ -93,52 +100,4 @@ impl Config {
         }
         if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
     }
-}
-
-fn default_instance() -> String {
-    "processor-1".into()
-}
-
-fn default_state_dir() -> PathBuf {
-    "data/processor".into()
-}
-
-fn default_threads() -> usize {
-    1
-}
-
-fn default_commit_interval() -> HumanDuration {
-    HumanDuration::millis(30)
-}
-
-fn default_checkpoint_interval() -> HumanDuration {
-    HumanDuration::millis(30_000)
-}
-
-fn default_block_cache_mib() -> usize {
-    256
-}
-
-fn default_write_buffers_mib() -> usize {
-    256
-}
-
-fn default_touch_index_mib() -> usize {
-    256
-}
-
-fn default_interval_mib() -> usize {
-    64
-}
-
-fn default_producer_queue_mib() -> usize {
-    64
-}
-
-fn default_consumer_queue_mib() -> usize {
-    256
-}
-
-fn default_metrics_listen() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 9464))
 }

@@ -133,6 +133,14 @@ impl<S: Store> Task<S> {
         self.store.write(batch)
     }
 
+    /// Takes changes that were read from a changelog together, and where reading it goes on: one write for all.
+    pub fn restore_changes(&mut self, topic: Topic, mut changes: Batch, next: NextOffset) -> Result<(), StoreError> {
+        let events = changes.0.iter().filter(|change| change.table == Table::JourneyEvents);
+        events.for_each(|change| self.journeys.insert(&change.key));
+        changes.put(Table::Positions, keys::position(topic), keys::position_value(next));
+        self.store.write(changes)
+    }
+
     /// Notes that a changelog has been restored up to `next`, past control markers.
     pub fn restored(&mut self, topic: Topic, next: NextOffset) -> Result<(), StoreError> {
         let mut batch = Batch::default();

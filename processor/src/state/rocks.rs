@@ -7,8 +7,8 @@ use crate::config::Config;
 use crate::state::keys::JOURNEY_PREFIX;
 use crate::state::{Batch, Store, StoreError, Table, Visit};
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Options, ReadOptions,
-    SliceTransform, WriteBatch, WriteBufferManager, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, ErrorKind, Options,
+    ReadOptions, SliceTransform, WriteBatch, WriteBufferManager, WriteOptions,
 };
 use std::path::Path;
 
@@ -32,8 +32,18 @@ pub struct RocksStore {
     unlogged: WriteOptions,
 }
 
+/// What RocksDB finds wrong with its own files is no failure that passes: a checksum, a file that is missing, a format
+/// of another version.
 fn failed(doing: &'static str) -> impl Fn(rocksdb::Error) -> StoreError {
-    move |error| StoreError::Failed { doing, reason: error.to_string() }
+    move |error| {
+        let reason = error.to_string();
+        let wrong = matches!(error.kind(), ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotFound);
+        if wrong || reason.contains("No such file or directory") {
+            StoreError::Corrupt { what: "files", reason: format!("{doing}: {reason}") }
+        } else {
+            StoreError::Failed { doing, reason }
+        }
+    }
 }
 
 impl RocksStore {
