@@ -16,6 +16,7 @@ use schemas::offset::NextOffset;
 use schemas::record::catalog::{CatalogEntry, EntityKind, Installation};
 use schemas::time::Micros;
 use schemas::topic::Topic;
+use shape::Found;
 use std::fmt;
 
 #[derive(Debug, thiserror::Error)]
@@ -87,17 +88,29 @@ pub struct Checked {
 
 /// Refuses to start on topics that would lose or misplace records. Needs a catalog that has been read.
 pub fn check(config: &KafkaConfig, catalog: &Catalog) -> Result<Partitions, Error> {
-    check_by(&Admin::open(config)?, config, catalog)
+    check_found(config, catalog, &Admin::open(config)?.topics(&all_names(config))?)
 }
 
-/// As `check`, for a role that keeps state of a cluster.
-pub fn check_cluster(config: &KafkaConfig, catalog: &Catalog) -> Result<Checked, Error> {
-    let admin = Admin::open(config)?;
-    let partitions = check_by(&admin, config, catalog)?;
-    Ok(Checked { partitions, cluster: admin.cluster_id()? })
+/// What a cluster has of an installation's topics, to be judged when the catalog has been read: asking takes as long as
+/// reading that, so a role that starts does both at once.
+pub struct Survey {
+    found: Vec<Found>,
+    cluster: String,
 }
 
-fn check_by(admin: &Admin, config: &KafkaConfig, catalog: &Catalog) -> Result<Partitions, Error> {
+impl Survey {
+    pub fn ask(config: &KafkaConfig) -> Result<Survey, Error> {
+        let admin = Admin::open(config)?;
+        Ok(Survey { found: admin.topics(&all_names(config))?, cluster: admin.cluster_id()? })
+    }
+
+    /// As `check`.
+    pub fn check(self, config: &KafkaConfig, catalog: &Catalog) -> Result<Checked, Error> {
+        Ok(Checked { partitions: check_found(config, catalog, &self.found)?, cluster: self.cluster })
+    }
+}
+
+fn check_found(config: &KafkaConfig, catalog: &Catalog, found: &[Found]) -> Result<Partitions, Error> {
     let Some(installation) = catalog.installation() else {
         return Err(Misfits::of(Misfit {
             topic: config.topics().name(Topic::Catalog),
@@ -108,8 +121,7 @@ fn check_by(admin: &Admin, config: &KafkaConfig, catalog: &Catalog) -> Result<Pa
         .into());
     };
     let partitions = Partitions(installation.partitions);
-    let found = admin.topics(&all_names(config))?;
-    let mut misfits = shape::check(config, partitions, &found);
+    let mut misfits = shape::check(config, partitions, found);
     for topic in Topic::ALL {
         let name = config.topics().name(topic);
         if !found.iter().any(|found| found.name == name) {

@@ -91,7 +91,8 @@ impl TransactionalProducer {
         }
     }
 
-    /// Repeats a call that librdkafka allows to be repeated; one that times out resumes where it was.
+    /// Repeats a call that librdkafka allows to be repeated; one that times out resumes where it was. Serves reports in
+    /// between: an abort waits for those of what it purged.
     fn retry(
         &self,
         doing: &'static str,
@@ -107,7 +108,7 @@ impl TransactionalProducer {
             if !retriable || wait.over() {
                 return Err(self.judged(doing, error));
             }
-            std::thread::sleep(Duration::from_millis(5));
+            self.producer.poll(Duration::from_millis(5));
         }
     }
 
@@ -130,7 +131,9 @@ impl TransactionalProducer {
     }
 
     fn abort(&self) -> Result<(), Error> {
-        self.retry("abort_transaction", |client, slice| client.abort_transaction(slice)).map_err(in_doubt)
+        /// Nobody serves reports within the call.
+        const SLICE: Duration = Duration::from_millis(20);
+        self.retry("abort_transaction", |client, _| client.abort_transaction(SLICE)).map_err(in_doubt)
     }
 }
 

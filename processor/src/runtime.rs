@@ -20,6 +20,7 @@ use crate::state::StoreError;
 use crate::state::rocks::Budget;
 use crate::task::TaskError;
 use kafka::KafkaConfig;
+use kafka::admin::Survey;
 use kafka::catalog::CatalogReader;
 use reaction::{Reaction, reaction};
 use readiness::Readiness;
@@ -140,9 +141,14 @@ impl Installation {
     fn read(shared: &Shared) -> Result<Installation, Error> {
         let refused = |error: kafka::admin::Error| Error::Topics(error.to_string());
         let stop = shared.shutdown.clone();
-        let catalog = CatalogReader::start(&shared.kafka, move || stop.requested())
-            .map_err(|error| Error::Topics(error.to_string()))?;
-        let checked = kafka::admin::check_cluster(&shared.kafka, &catalog.current()).map_err(refused)?;
+        let (catalog, survey) = std::thread::scope(|scope| {
+            let survey = scope.spawn(|| Survey::ask(&shared.kafka));
+            let catalog = CatalogReader::start(&shared.kafka, move || stop.requested());
+            (catalog, survey.join())
+        });
+        let catalog = catalog.map_err(|error| Error::Topics(error.to_string()))?;
+        let survey = survey.map_err(|_| Error::Panicked)?.map_err(refused)?;
+        let checked = survey.check(&shared.kafka, &catalog.current()).map_err(refused)?;
         let folder = shared.config.state_dir.join(format!("{}-{}", checked.cluster, shared.kafka.id("v1")));
         std::fs::create_dir_all(&folder)?;
         let millis = millis(shared.began);

@@ -37,7 +37,7 @@ fn figures_of_a_real_processor_are_there_and_sane_and_it_stops_within_seconds() 
     for stage in ["join", "decide", "settle"] {
         let label = format!("stage=\"{stage}\"");
         expect(&installation, "processor_lag_records", &label, |lag| lag == 0.0);
-        expect(&installation, "processor_interval_records_count", &label, |count| count >= 3.0);
+        expect(&installation, "processor_interval_records_count", &label, |count| count >= 1.0);
         expect(&installation, "processor_interval_records_sum", &label, |sum| sum >= 100.0);
     }
     expect(&installation, "processor_records_total", "topic=\"clicks\"", |records| records == 5000.0);
@@ -77,7 +77,7 @@ fn figures_of_a_real_processor_are_there_and_sane_and_it_stops_within_seconds() 
 
 #[test]
 fn a_flood_of_clicks_keeps_no_event_waiting() {
-    const CLICKS: u64 = 600_000;
+    const CLICKS: u64 = 400_000;
     let mut installation = Installation::new("flood");
     let traffic = Traffic::of(&installation);
     traffic.write_clicks(&installation, 0..CLICKS);

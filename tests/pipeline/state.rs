@@ -6,6 +6,7 @@ use crate::log;
 use crate::traffic::{self, Traffic};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// Files of at most so many bytes for a running process: a write beyond it fails, as on a full disk.
 fn limit_files(pid: u32, bytes: &str) {
@@ -27,6 +28,8 @@ fn tables(folder: &Path, found: &mut Vec<PathBuf>) {
 
 fn settled(installation: &Installation, purchases: usize) {
     installation.wait_for("all to be booked", || {
+        // Reading the log takes two clients for each partition.
+        std::thread::sleep(Duration::from_millis(500));
         figure(installation, "processor_lag_records", "") == Some(0.0)
             && traffic::booked(installation).decisions.len() == purchases
     });
