@@ -26,7 +26,7 @@ use reaction::{Reaction, reaction};
 use readiness::Readiness;
 use service::{Health, Shutdown, health};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 #[derive(Debug, thiserror::Error)]
@@ -86,9 +86,7 @@ pub fn run(config: Config, kafka: KafkaConfig, shutdown: Shutdown) -> Result<(),
         })
         .collect::<Result<_, _>>()?;
     // Beside the threads' joining of the group, which takes as long; no partition is taken before this is done.
-    let mut outcome = Installation::read(&shared).map(|installation| {
-        let _ = shared.installation.set(installation);
-    });
+    let mut outcome = install(&shared);
     if outcome.is_err() {
         shared.shutdown.request();
     }
@@ -98,6 +96,27 @@ pub fn run(config: Config, kafka: KafkaConfig, shutdown: Shutdown) -> Result<(),
         }
     }
     outcome
+}
+
+/// Reads the installation for the threads. A Kafka that does not answer is waited for, but not by a process that is told
+/// to stop: whatever still waits then ends by itself.
+fn install(shared: &Arc<Shared>) -> Result<(), Error> {
+    const STOP_CHECK: Duration = Duration::from_millis(50);
+    let (sender, read) = mpsc::channel();
+    let reading = Arc::clone(shared);
+    std::thread::Builder::new().name("start".into()).spawn(move || sender.send(Installation::read(&reading)))?;
+    while !shared.shutdown.requested() {
+        match read.recv_timeout(STOP_CHECK) {
+            Ok(installation) => {
+                // Nobody else sets it.
+                let _ = shared.installation.set(installation?);
+                return Ok(());
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Error::Panicked),
+        }
+    }
+    Ok(())
 }
 
 /// Ends the process's other threads when its own panics: a process that works half is worse than one that is restarted.

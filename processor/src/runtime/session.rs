@@ -36,8 +36,9 @@ pub fn run(shared: &Shared, number: usize) -> Result<(), Error> {
         shared.config.producer_queue_mib,
         move || stop.requested(),
     )?;
-    tracing::debug!(millis = millis(began), "producer is there");
+    let producer_millis = millis(began);
     let Some(installation) = wait_for_installation(shared, &consumer)? else { return Ok(()) };
+    tracing::info!(producer_millis, millis = millis(began), thread = number, "session begins");
     let now = Instant::now();
     let (owned, names) = (Owned::default(), Names::new(&topics));
     let mut session =
