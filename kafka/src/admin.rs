@@ -16,6 +16,7 @@ use schemas::offset::NextOffset;
 use schemas::record::catalog::{CatalogEntry, EntityKind, Installation};
 use schemas::time::Micros;
 use schemas::topic::Topic;
+use shape::Found;
 use std::fmt;
 
 #[derive(Debug, thiserror::Error)]
@@ -77,8 +78,39 @@ pub fn create_topics(config: &KafkaConfig, partitions: i32, replication: i32, no
     Ok(Created { created, existing, partitions: Partitions(partitions) })
 }
 
+/// Topics that fit, and the cluster that they are on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked {
+    pub partitions: Partitions,
+    /// The cluster's own id: two clusters with topics of the same name are told apart by it.
+    pub cluster: String,
+}
+
 /// Refuses to start on topics that would lose or misplace records. Needs a catalog that has been read.
 pub fn check(config: &KafkaConfig, catalog: &Catalog) -> Result<Partitions, Error> {
+    check_found(config, catalog, &Admin::open(config)?.topics(&all_names(config))?)
+}
+
+/// What a cluster has of an installation's topics, to be judged when the catalog has been read: asking takes as long as
+/// reading that, so a role that starts does both at once.
+pub struct Survey {
+    found: Vec<Found>,
+    cluster: String,
+}
+
+impl Survey {
+    pub fn ask(config: &KafkaConfig) -> Result<Survey, Error> {
+        let admin = Admin::open(config)?;
+        Ok(Survey { found: admin.topics(&all_names(config))?, cluster: admin.cluster_id()? })
+    }
+
+    /// As `check`.
+    pub fn check(self, config: &KafkaConfig, catalog: &Catalog) -> Result<Checked, Error> {
+        Ok(Checked { partitions: check_found(config, catalog, &self.found)?, cluster: self.cluster })
+    }
+}
+
+fn check_found(config: &KafkaConfig, catalog: &Catalog, found: &[Found]) -> Result<Partitions, Error> {
     let Some(installation) = catalog.installation() else {
         return Err(Misfits::of(Misfit {
             topic: config.topics().name(Topic::Catalog),
@@ -89,8 +121,7 @@ pub fn check(config: &KafkaConfig, catalog: &Catalog) -> Result<Partitions, Erro
         .into());
     };
     let partitions = Partitions(installation.partitions);
-    let found = Admin::open(config)?.topics(&all_names(config))?;
-    let mut misfits = shape::check(config, partitions, &found);
+    let mut misfits = shape::check(config, partitions, found);
     for topic in Topic::ALL {
         let name = config.topics().name(topic);
         if !found.iter().any(|found| found.name == name) {
@@ -138,11 +169,6 @@ pub fn end_offsets(config: &KafkaConfig, topic: Topic) -> Result<Vec<NextOffset>
         return Err(Misfits::of(misfit).into());
     };
     (0..partitions).map(|partition| Ok(ends.of(&name, partition)?.1)).collect()
-}
-
-/// The cluster's own id: two clusters with topics of the same name are told apart by it.
-pub fn cluster_id(config: &KafkaConfig) -> Result<String, Error> {
-    Admin::open(config)?.cluster_id()
 }
 
 fn all_names(config: &KafkaConfig) -> Vec<String> {

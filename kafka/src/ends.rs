@@ -1,8 +1,9 @@
-//! Asks where a partition begins and ends, whatever is still open in it.
+//! Asks where partitions begin and end, whatever is still open in them.
 
 use crate::{Error, KafkaConfig};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset as NativeOffset, TopicPartitionList};
 use schemas::offset::NextOffset;
 use std::time::{Duration, Instant};
 
@@ -22,10 +23,21 @@ impl Ends {
 
     /// The first offset that is still there, and where the next record will be put.
     pub fn of(&self, topic: &str, partition: i32) -> Result<(NextOffset, NextOffset), Error> {
+        Ok(self.of_all(&[(topic, partition)])?[0])
+    }
+
+    /// As `of` for many, in their order: two questions to each broker, however many they are.
+    pub fn of_all(&self, places: &[(&str, i32)]) -> Result<Vec<(NextOffset, NextOffset)>, Error> {
+        let first = self.patiently(places, NativeOffset::Beginning)?;
+        let end = self.patiently(places, NativeOffset::End)?;
+        Ok(first.into_iter().zip(end).collect())
+    }
+
+    fn patiently(&self, places: &[(&str, i32)], which: NativeOffset) -> Result<Vec<NextOffset>, Error> {
         let give_up = Instant::now() + BROKER_WAIT;
         loop {
-            match self.0.fetch_watermarks(topic, partition, BROKER_WAIT) {
-                Ok((first, end)) => return Ok((NextOffset(first), NextOffset(end))),
+            match self.ask(places, which) {
+                Ok(offsets) => return Ok(offsets),
                 Err(error) if moving(&error) && Instant::now() < give_up => {
                     std::thread::sleep(Duration::from_millis(50));
                 }
@@ -35,6 +47,28 @@ impl Ends {
                 Err(error) => return Err(Error::new("asking for the end of a partition", error)),
             }
         }
+    }
+
+    /// ListOffsets (KIP-79): the beginning and the end are times that no record has.
+    fn ask(&self, places: &[(&str, i32)], which: NativeOffset) -> Result<Vec<NextOffset>, KafkaError> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut list = TopicPartitionList::with_capacity(places.len());
+        for (topic, partition) in places {
+            list.add_partition_offset(topic, *partition, which)?;
+        }
+        let answers = self.0.offsets_for_times(list, BROKER_WAIT)?;
+        let answer = |(topic, partition): &(&str, i32)| {
+            let unanswered = || KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownPartition);
+            let element = answers.find_partition(topic, *partition).ok_or_else(unanswered)?;
+            element.error()?;
+            match element.offset() {
+                NativeOffset::Offset(offset) => Ok(NextOffset(offset)),
+                _ => Err(unanswered()),
+            }
+        };
+        places.iter().map(answer).collect()
     }
 
     /// None when the topic does not exist.
@@ -57,6 +91,10 @@ fn moving(error: &KafkaError) -> bool {
 fn missing(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
-        Some(RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopicOrPartition)
+        Some(
+            RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+        )
     )
 }

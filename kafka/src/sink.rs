@@ -155,7 +155,7 @@ impl SinkConsumer {
     /// Calls `each` with the next record, if there is one within `wait`, and says whether there was.
     ///
     /// # Errors
-    /// `Kind::Fenced`: another process runs as the same member, or Kafka no longer holds the position. What heals by
+    /// `Kind::GiveUp`: another process runs as the same member, or Kafka no longer holds the position. What heals by
     /// itself is logged.
     pub fn poll(&self, wait: Duration, each: impl FnOnce(Record<'_>)) -> Result<bool, Error> {
         match self.consumer.poll(wait) {
@@ -174,12 +174,12 @@ impl SinkConsumer {
             }
             Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => Err(Error {
                 doing: "consume (does another process run as the same member?)",
-                kind: Kind::Fenced,
+                kind: Kind::GiveUp,
                 source,
             }),
             Some(Err(source)) => match source.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::AutoOffsetReset) => {
-                    Err(Error { doing: "go on at the committed position", kind: Kind::Fenced, source })
+                    Err(Error { doing: "go on at the committed position", kind: Kind::GiveUp, source })
                 }
                 code => {
                     if self.complained.replace(code) != code {
@@ -237,7 +237,7 @@ impl SinkConsumer {
     /// Returns when the group has taken all of them. Waits for the answer, so no commit of ours outlives an assignment.
     ///
     /// # Errors
-    /// Nothing is known then: commit the same again, or wait for the rebalance that will say so. `Kind::Fenced`:
+    /// Nothing is known then: commit the same again, or wait for the rebalance that will say so. `Kind::GiveUp`:
     /// another process runs as the same member.
     pub fn commit(&self, commits: &[Commit]) -> Result<(), Error> {
         let ends = |error: &KafkaError| {
@@ -245,7 +245,7 @@ impl SinkConsumer {
             matches!(code, Some(RDKafkaErrorCode::FencedInstanceId | RDKafkaErrorCode::Fatal))
         };
         let failed = |source| {
-            let kind = if ends(&source) { Kind::Fenced } else { Kind::Transient };
+            let kind = if ends(&source) { Kind::GiveUp } else { Kind::Retry };
             Error { doing: "commit", kind, source }
         };
         let mut list = TopicPartitionList::with_capacity(commits.len());

@@ -4,75 +4,52 @@
 
 #![allow(unsafe_code)] // `rd_kafka_flush` in steps of a millisecond; the crate's own polls for 100 ms
 
+mod patience;
+mod reports;
+
 use crate::error::{Error, Kind};
 use crate::settings::KafkaConfig;
+use patience::Patience;
 use rdkafka::bindings as native;
-use rdkafka::client::ClientContext;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset as NativeOffset, TopicPartitionList};
+use reports::{Delivered, Reports};
 use schemas::limits::RECORD_BYTES;
 use schemas::offset::{NextOffset, Offset};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// A restart of the broker takes seconds; past this the client is of no use and a new one is made.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The broker aborts a dead process's transaction after this; readers of what it wrote wait as long.
 const TRANSACTION_TIMEOUT_MILLIS: u32 = 30_000;
+/// What a writer without a budget of its own may have on its way, in MiB.
+const SMALL_QUEUE_MIB: usize = 64;
+/// What librdkafka keeps beside a waiting record's bytes, roughly.
+const RECORD_OVERHEAD: usize = 512;
 
 /// Records whose place in the log the caller wants to know carry a slot; the others carry none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Slot(pub usize);
 
-/// Collects delivery reports: the last offset of each slot, and the first failure.
-#[derive(Default)]
-struct Reports(Mutex<Delivered>);
-
-#[derive(Default)]
-struct Delivered {
-    last: Vec<Option<Offset>>,
-    failure: Option<KafkaError>,
-}
-
-impl ClientContext for Reports {
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "transactional producer");
-    }
-}
-
-impl ProducerContext for Reports {
-    /// Slot plus one; 0 is no slot.
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, report: &DeliveryResult<'_>, opaque: usize) {
-        let mut delivered = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match report {
-            Ok(message) => {
-                if let Some(slot) = opaque.checked_sub(1) {
-                    if delivered.last.len() <= slot {
-                        delivered.last.resize(slot + 1, None);
-                    }
-                    let offset = Offset(message.offset());
-                    delivered.last[slot] = delivered.last[slot].max(Some(offset));
-                }
-            }
-            Err((error, _)) => {
-                delivered.failure.get_or_insert_with(|| error.clone());
-            }
-        }
-    }
-}
-
 pub struct TransactionalProducer {
     producer: BaseProducer<Reports>,
+    patience: Patience,
 }
 
 impl TransactionalProducer {
-    /// Fences off every earlier producer of the same id and ends its open transaction.
+    /// As `open`, for a short writer.
     pub fn new(config: &KafkaConfig, transactional_id: &str) -> Result<Self, Error> {
+        Self::open(config, transactional_id, SMALL_QUEUE_MIB, || false)
+    }
+
+    /// Fences off every earlier producer of the same id and ends its open transaction. At most `queue_mib` wait to be
+    /// sent; once `stop` says so, nothing waits for an absent broker any more.
+    pub fn open(
+        config: &KafkaConfig,
+        transactional_id: &str,
+        queue_mib: usize,
+        stop: impl Fn() -> bool + Send + 'static,
+    ) -> Result<Self, Error> {
         let mut settings = config.base("processor");
         settings
             .set("transactional.id", config.id(transactional_id))
@@ -84,29 +61,60 @@ impl TransactionalProducer {
             .set("linger.ms", "20")
             .set("batch.size", "262144")
             .set("message.max.bytes", RECORD_BYTES.to_string())
-            .set("queue.buffering.max.messages", "500000")
-            .set("queue.buffering.max.kbytes", "131072")
+            .set("queue.buffering.max.messages", ((queue_mib << 20) / RECORD_OVERHEAD).to_string())
+            .set("queue.buffering.max.kbytes", (queue_mib << 10).to_string())
             .set("retry.backoff.ms", "10");
         let doing = "create a transactional producer";
         let producer: BaseProducer<Reports> =
             settings.create_with_context(Reports::default()).map_err(|error| Error::new(doing, error))?;
-        let deadline = Instant::now() + PATIENCE;
-        retry(deadline, "init_transactions", || producer.init_transactions(Duration::from_secs(10)))?;
-        Ok(TransactionalProducer { producer })
+        let producer = TransactionalProducer { producer, patience: Patience::new(stop) };
+        producer.retry("init_transactions", |client, slice| client.init_transactions(slice))?;
+        Ok(producer)
     }
 
     pub fn begin(&mut self) -> Result<Transaction<'_>, Error> {
-        self.producer.begin_transaction().map_err(|error| Error::new("begin_transaction", error))?;
-        *self.reports() = Delivered::default();
+        self.producer.begin_transaction().map_err(|error| self.judged("begin_transaction", error))?;
+        *self.producer.context().delivered() = Delivered::default();
         Ok(Transaction { producer: self })
     }
 
-    fn reports(&self) -> std::sync::MutexGuard<'_, Delivered> {
-        self.producer.context().0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// An error with its kind. A fenced producer's records are purged, and that is what their reports say: only the
+    /// client knows that it can never go on.
+    fn judged(&self, doing: &'static str, source: KafkaError) -> Error {
+        let error = Error::new(doing, source);
+        match self.producer.client().fatal_error() {
+            None => error,
+            Some((code, reason)) => {
+                tracing::debug!(?code, reason, doing, "the producer can never go on");
+                Error { kind: Kind::GiveUp, ..error }
+            }
+        }
+    }
+
+    /// Repeats a call that librdkafka allows to be repeated; one that times out resumes where it was. Serves reports in
+    /// between: an abort waits for those of what it purged.
+    fn retry(
+        &self,
+        doing: &'static str,
+        call: impl Fn(&BaseProducer<Reports>, Duration) -> Result<(), KafkaError>,
+    ) -> Result<(), Error> {
+        let wait = self.patience.begin();
+        loop {
+            let error = match call(&self.producer, patience::SLICE) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let retriable = matches!(&error, KafkaError::Transaction(error) if error.is_retriable());
+            if !retriable || wait.over() {
+                return Err(self.judged(doing, error));
+            }
+            self.producer.poll(Duration::from_millis(5));
+        }
     }
 
     /// Waits until every record has its delivery report: steps of 1 ms, since the crate's flush takes at least 100.
-    fn flush(&self, deadline: Instant) -> Result<(), Error> {
+    fn flush(&self) -> Result<(), Error> {
+        let wait = self.patience.begin();
         loop {
             // SAFETY: the client lives as long as `self.producer`.
             let result = unsafe { native::rd_kafka_flush(self.producer.client().native_ptr(), 1) };
@@ -115,11 +123,23 @@ impl TransactionalProducer {
             {
                 return Ok(());
             }
-            if Instant::now() > deadline {
-                return Err(Error::new("flush", KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)));
+            if wait.over() {
+                let source = KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut);
+                return Err(Error { kind: Kind::Abort, ..self.judged("flush", source) });
             }
         }
     }
+
+    fn abort(&self) -> Result<(), Error> {
+        /// Nobody serves reports within the call.
+        const SLICE: Duration = Duration::from_millis(20);
+        self.retry("abort_transaction", |client, _| client.abort_transaction(SLICE)).map_err(in_doubt)
+    }
+}
+
+/// librdkafka has no KIP-890: a commit or abort that is still on its way could hit this producer's next transaction.
+fn in_doubt(error: Error) -> Error {
+    Error { kind: Kind::GiveUp, ..error }
 }
 
 /// An open transaction. Dropping it without commit or abort leaves it to the next `init_transactions` of the id.
@@ -141,7 +161,8 @@ pub struct Progress {
 pub struct Committed(pub Vec<Option<Offset>>);
 
 impl Transaction<'_> {
-    /// Hands over a record; blocks while the queue is full. `partition` none: by the key's hash.
+    /// Hands over a record; blocks while the queue is full, which is what holds consumption back. `partition` none: by
+    /// the key's hash.
     pub fn send(
         &mut self,
         topic: &str,
@@ -153,18 +174,20 @@ impl Transaction<'_> {
         let mut record = BaseRecord::with_opaque_to(topic, slot.map_or(0, |slot| slot.0 + 1)).key(key);
         record.partition = partition;
         record.payload = value;
-        let deadline = Instant::now() + PATIENCE;
+        let mut wait = None;
         loop {
-            match self.producer.producer.send(record) {
+            let (error, back) = match self.producer.producer.send(record) {
                 Ok(()) => return Ok(()),
-                Err((error, back))
-                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) && Instant::now() < deadline =>
-                {
-                    self.producer.producer.poll(Duration::from_millis(1));
-                    record = back;
-                }
-                Err((error, _)) => return Err(Error::new("produce", error)),
+                Err(refused) => refused,
+            };
+            let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+            if !full || wait.get_or_insert_with(|| self.producer.patience.begin()).over() {
+                let error = self.producer.judged("produce", error);
+                let kind = if error.kind == Kind::Retry { Kind::Abort } else { error.kind };
+                return Err(Error { kind, ..error });
             }
+            self.producer.producer.poll(Duration::from_millis(1));
+            record = back;
         }
     }
 
@@ -173,14 +196,17 @@ impl Transaction<'_> {
         self.producer.producer.poll(Duration::ZERO);
     }
 
-    /// All records and the group's progress together. An error of kind `Fenced` or a time-out leaves the outcome
-    /// unknown: the caller drops this producer, makes a new one and reads the committed offsets again.
+    /// All records and the group's progress together.
+    ///
+    /// # Errors
+    /// `Kind::Abort`: nothing of it has happened, and it is aborted already. `Kind::GiveUp`: nobody knows; the caller
+    /// drops this producer, makes a new one and reads the committed offsets again.
     pub fn commit(self, progress: &[Progress], group: &ConsumerGroupMetadata) -> Result<Committed, Error> {
-        let offsets = offsets(progress)?;
-        let client = &self.producer.producer;
-        self.end(|deadline| {
-            retry(deadline, "send_offsets_to_transaction", || {
-                client.send_offsets_to_transaction(&offsets, group, Duration::from_secs(5))
+        let offsets = offsets(progress);
+        self.end(|producer| {
+            let offsets = offsets?;
+            producer.retry("send_offsets_to_transaction", |client, slice| {
+                client.send_offsets_to_transaction(&offsets, group, slice)
             })
         })
     }
@@ -190,21 +216,37 @@ impl Transaction<'_> {
         self.end(|_| Ok(()))
     }
 
-    fn end(&self, send_offsets: impl FnOnce(Instant) -> Result<(), Error>) -> Result<Committed, Error> {
-        let deadline = Instant::now() + PATIENCE;
-        self.producer.flush(deadline)?;
-        if let Some(failure) = self.producer.reports().failure.take() {
-            return Err(Error { doing: "deliver a record", kind: Kind::Abort, source: failure });
+    fn end(self, send_offsets: impl FnOnce(&TransactionalProducer) -> Result<(), Error>) -> Result<Committed, Error> {
+        let ended = self.delivered().and_then(|()| send_offsets(self.producer));
+        let ended = ended.and_then(|()| {
+            self.producer.retry("commit_transaction", |client, slice| client.commit_transaction(slice)).map_err(
+                // Only where the broker says that it must be aborted is it sure that it was not committed.
+                |error| if error.kind == Kind::Abort { error } else { in_doubt(error) },
+            )
+        });
+        match ended {
+            Ok(()) => Ok(Committed(self.producer.producer.context().delivered().take())),
+            Err(error) if error.kind == Kind::GiveUp => Err(error),
+            Err(error) => {
+                self.producer.abort()?;
+                Err(Error { kind: Kind::Abort, ..error })
+            }
         }
-        send_offsets(deadline)?;
-        let client = &self.producer.producer;
-        retry(deadline, "commit_transaction", || client.commit_transaction(Duration::from_secs(5)))?;
-        Ok(Committed(std::mem::take(&mut self.producer.reports().last)))
     }
 
+    /// Every record has been acknowledged.
+    fn delivered(&self) -> Result<(), Error> {
+        self.producer.flush()?;
+        match self.producer.producer.context().delivered().failure() {
+            None => Ok(()),
+            Some(failure) => Err(self.producer.judged("deliver a record", failure)),
+        }
+    }
+
+    /// # Errors
+    /// Always of `Kind::GiveUp`.
     pub fn abort(self) -> Result<(), Error> {
-        let client = &self.producer.producer;
-        retry(Instant::now() + PATIENCE, "abort_transaction", || client.abort_transaction(Duration::from_secs(5)))
+        self.producer.abort()
     }
 }
 
@@ -215,26 +257,4 @@ fn offsets(progress: &[Progress]) -> Result<TopicPartitionList, Error> {
             .map_err(|error| Error::new("list offsets", error))?;
     }
     Ok(list)
-}
-
-/// Repeats a call that librdkafka allows to be repeated; a call that times out resumes where it was.
-fn retry(
-    deadline: Instant,
-    doing: &'static str,
-    mut call: impl FnMut() -> Result<(), KafkaError>,
-) -> Result<(), Error> {
-    loop {
-        let error = match call() {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        let retriable = match &error {
-            KafkaError::Transaction(error) => error.is_retriable(),
-            _ => false,
-        };
-        if !retriable || Instant::now() > deadline {
-            return Err(Error::new(doing, error));
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }

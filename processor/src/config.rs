@@ -7,37 +7,76 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Who this process is among the group's members, the same after a restart: it takes its partitions and its
     /// store back, and fences its own zombie.
-    #[serde(default = "default_instance")]
     pub instance: String,
     /// Where the state is kept; lost state is rebuilt from Kafka.
-    #[serde(default = "default_state_dir")]
     pub state_dir: PathBuf,
-    #[serde(default = "default_threads")]
     pub threads: usize,
     /// Longest time between a record and the commit of what follows from it.
-    #[serde(default = "default_commit_interval")]
     pub commit_interval: HumanDuration,
     /// How often memory is written to disk, which bounds what a restart reads again.
-    #[serde(default = "default_checkpoint_interval")]
     pub checkpoint_interval: HumanDuration,
     /// RocksDB's block cache for all partitions of the process, in MiB.
-    #[serde(default = "default_block_cache_mib")]
     pub block_cache_mib: usize,
     /// RocksDB's write buffers for all partitions of the process, in MiB.
-    #[serde(default = "default_write_buffers_mib")]
     pub write_buffers_mib: usize,
     /// Touches that are not on the disk yet, for all partitions of the process, in MiB.
-    #[serde(default = "default_touch_index_mib")]
     pub touch_index_mib: usize,
-    #[serde(default = "default_metrics_listen")]
+    /// What one thread changes and sends within one transaction, in MiB: a transaction that reaches it is committed.
+    pub interval_mib: usize,
+    /// Records of one thread on their way to Kafka, in MiB.
+    pub producer_queue_mib: usize,
+    /// Records of one thread that were fetched and wait to be processed, in MiB.
+    pub consumer_queue_mib: usize,
     pub metrics_listen: SocketAddr,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            instance: "processor-1".into(),
+            state_dir: "data/processor".into(),
+            threads: 1,
+            commit_interval: HumanDuration::millis(30),
+            checkpoint_interval: HumanDuration::millis(30_000),
+            block_cache_mib: 256,
+            write_buffers_mib: 256,
+            touch_index_mib: 256,
+            interval_mib: 64,
+            producer_queue_mib: 64,
+            consumer_queue_mib: 256,
+            metrics_listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+        }
+    }
+}
+
+const MIB_LEAST: usize = 8;
+const MIB_MOST: usize = 1_048_576;
+
 impl Config {
+    /// The memory budget by its parts, in MiB.
+    pub fn shares(&self) -> [(&'static str, usize); 6] {
+        [
+            ("block_cache_mib", self.block_cache_mib),
+            ("write_buffers_mib", self.write_buffers_mib),
+            ("touch_index_mib", self.touch_index_mib),
+            ("interval_mib", self.interval_mib),
+            ("producer_queue_mib", self.producer_queue_mib),
+            ("consumer_queue_mib", self.consumer_queue_mib),
+        ]
+    }
+
+    /// What the process may hold at most of what grows with its work, in MiB. Code, threads, indexes of open files and
+    /// the catalog come on top: 100 MiB and about 1 KiB a link.
+    pub fn memory_mib(&self) -> usize {
+        let of_process = self.block_cache_mib + self.write_buffers_mib + self.touch_index_mib;
+        let of_thread = self.interval_mib + self.producer_queue_mib + self.consumer_queue_mib;
+        of_process + self.threads * of_thread
+    }
+
     /// What serde cannot see.
     pub fn check(&self) -> Result<(), String> {
         let mut errors = Vec::new();
@@ -53,42 +92,12 @@ impl Config {
         if !(1..=100).contains(&self.instance.len()) || !self.instance.bytes().all(plain) {
             errors.push(format!("instance {:?} is not 1 to 100 of A-Z a-z 0-9 - _ .", self.instance));
         }
+        for (name, mib) in self.shares() {
+            // librdkafka takes queue sizes in KiB up to 2^31 - 1.
+            if !(MIB_LEAST..=MIB_MOST).contains(&mib) {
+                errors.push(format!("{name} {mib} is not between {MIB_LEAST} and {MIB_MOST}"));
+            }
+        }
         if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
     }
-}
-
-fn default_instance() -> String {
-    "processor-1".into()
-}
-
-fn default_state_dir() -> PathBuf {
-    "data/processor".into()
-}
-
-fn default_threads() -> usize {
-    1
-}
-
-fn default_commit_interval() -> HumanDuration {
-    HumanDuration::millis(50)
-}
-
-fn default_checkpoint_interval() -> HumanDuration {
-    HumanDuration::millis(30_000)
-}
-
-fn default_block_cache_mib() -> usize {
-    256
-}
-
-fn default_write_buffers_mib() -> usize {
-    256
-}
-
-fn default_touch_index_mib() -> usize {
-    256
-}
-
-fn default_metrics_listen() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 9464))
 }

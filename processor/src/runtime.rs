@@ -1,9 +1,16 @@
 //! The runtime: threads that own tasks, and the exactly-once protocol around them.
 //!
 //! Per commit interval: consume, process, produce changelogs and outputs, send the group's progress, commit the
-//! transaction, then apply the overlay to the store. A session is one consumer with one producer; whatever leaves a
-//! transaction's outcome unknown ends the session, and the next one takes its partitions from Kafka's own positions.
+//! transaction, then apply the overlay to the store. A session is one consumer with one producer; what an error leads
+//! to is decided in `reaction`, and carried out here and in `session`.
 
+pub mod gauges;
+pub mod interval;
+pub mod owned;
+pub mod reaction;
+pub mod readiness;
+pub mod restore;
+pub mod room;
 pub mod session;
 pub mod surroundings;
 pub mod takeover;
@@ -12,18 +19,27 @@ use crate::Config;
 use crate::state::StoreError;
 use crate::state::rocks::Budget;
 use crate::task::TaskError;
+use kafka::KafkaConfig;
+use kafka::admin::Survey;
 use kafka::catalog::CatalogReader;
-use kafka::{KafkaConfig, Kind};
+use reaction::{Reaction, reaction};
+use readiness::Readiness;
 use service::{Health, Shutdown, health};
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::{Duration, Instant};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Kafka(#[from] kafka::Error),
-    #[error(transparent)]
-    Task(#[from] TaskError),
+    /// While a record was processed: nothing is wrong with the store.
+    #[error("partition {partition}: the catalog has not been read up to offset {offset}")]
+    CatalogBehind { partition: i32, offset: i64 },
+    #[error("{path}: {error}")]
+    Store { path: PathBuf, error: StoreError },
+    #[error("{path}: {error}")]
+    File { path: PathBuf, error: std::io::Error },
     #[error("start: {0}")]
     Start(#[from] std::io::Error),
     #[error("start: {0}")]
@@ -37,24 +53,28 @@ pub enum Error {
     Panicked,
 }
 
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        Error::Task(TaskError::Store(error))
+impl Error {
+    pub(crate) fn of_task(error: TaskError, partition: i32, path: &std::path::Path) -> Error {
+        match error {
+            TaskError::Store(error) => Error::Store { path: path.to_owned(), error },
+            TaskError::CatalogBehind(offset) => Error::CatalogBehind { partition, offset: offset.0 },
+        }
     }
 }
 
 /// Runs until shutdown is requested; returns after every thread has committed and closed its stores.
 pub fn run(config: Config, kafka: KafkaConfig, shutdown: Shutdown) -> Result<(), Error> {
+    let began = Instant::now();
     config.check().map_err(Error::BadConfig)?;
     let health = Health::default();
     service::metrics::handle();
+    gauges::describe();
     health::serve_in_background(config.metrics_listen, health.clone(), shutdown.clone())?;
-    let stop = shutdown.clone();
-    let catalog =
-        CatalogReader::start(&kafka, move || stop.requested()).map_err(|error| Error::Topics(error.to_string()))?;
-    kafka::admin::check(&kafka, &catalog.current()).map_err(|error| Error::Topics(error.to_string()))?;
+    tracing::info!(memory_mib = config.memory_mib(), shares = ?config.shares(), threads = config.threads, "memory budget");
     std::fs::create_dir_all(&config.state_dir)?;
-    let shared = Arc::new(Shared { budget: Budget::new(&config), config, kafka, catalog, shutdown, health });
+    let readiness = Readiness::new(health, config.threads);
+    let budget = Budget::new(&config);
+    let shared = Arc::new(Shared { budget, config, kafka, installation: OnceLock::new(), shutdown, readiness, began });
     let threads: Vec<_> = (0..shared.config.threads)
         .map(|number| {
             let shared = Arc::clone(&shared);
@@ -65,13 +85,38 @@ pub fn run(config: Config, kafka: KafkaConfig, shutdown: Shutdown) -> Result<(),
             std::thread::Builder::new().name(format!("processor-{number}")).spawn(work)
         })
         .collect::<Result<_, _>>()?;
-    let mut outcome = Ok(());
+    // Beside the threads' joining of the group, which takes as long; no partition is taken before this is done.
+    let mut outcome = install(&shared);
+    if outcome.is_err() {
+        shared.shutdown.request();
+    }
     for thread in threads {
         if thread.join().is_err() {
             outcome = Err(Error::Panicked);
         }
     }
     outcome
+}
+
+/// Reads the installation for the threads. A Kafka that does not answer is waited for, but not by a process that is told
+/// to stop: whatever still waits then ends by itself.
+fn install(shared: &Arc<Shared>) -> Result<(), Error> {
+    const STOP_CHECK: Duration = Duration::from_millis(50);
+    let (sender, read) = mpsc::channel();
+    let reading = Arc::clone(shared);
+    std::thread::Builder::new().name("start".into()).spawn(move || sender.send(Installation::read(&reading)))?;
+    while !shared.shutdown.requested() {
+        match read.recv_timeout(STOP_CHECK) {
+            Ok(installation) => {
+                // Nobody else sets it.
+                let _ = shared.installation.set(installation?);
+                return Ok(());
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Error::Panicked),
+        }
+    }
+    Ok(())
 }
 
 /// Ends the process's other threads when its own panics: a process that works half is worse than one that is restarted.
@@ -90,43 +135,84 @@ pub struct Shared {
     pub config: Config,
     pub kafka: KafkaConfig,
     pub budget: Budget,
-    pub catalog: CatalogReader,
     pub shutdown: Shutdown,
-    pub health: Health,
+    pub readiness: Readiness,
+    /// Set once, when it has been read.
+    installation: OnceLock<Installation>,
+    began: Instant,
+}
+
+impl Shared {
+    /// What was read of the installation; none while it is still being read.
+    pub fn installation(&self) -> Option<&Installation> {
+        self.installation.get()
+    }
+}
+
+/// What is known of the topics that the processor works on, after they were found to fit.
+pub struct Installation {
+    pub catalog: CatalogReader,
+    /// One folder per cluster and installation, so that another broker's data is never taken for ours.
+    pub folder: PathBuf,
+}
+
+impl Installation {
+    fn read(shared: &Shared) -> Result<Installation, Error> {
+        let refused = |error: kafka::admin::Error| Error::Topics(error.to_string());
+        let stop = shared.shutdown.clone();
+        let (catalog, survey) = std::thread::scope(|scope| {
+            let survey = scope.spawn(|| Survey::ask(&shared.kafka));
+            let catalog = CatalogReader::start(&shared.kafka, move || stop.requested());
+            (catalog, survey.join())
+        });
+        let catalog = catalog.map_err(|error| Error::Topics(error.to_string()))?;
+        let survey = survey.map_err(|_| Error::Panicked)?.map_err(refused)?;
+        let checked = survey.check(&shared.kafka, &catalog.current()).map_err(refused)?;
+        let folder = shared.config.state_dir.join(format!("{}-{}", checked.cluster, shared.kafka.id("v1")));
+        std::fs::create_dir_all(&folder)?;
+        let millis = millis(shared.began);
+        tracing::info!(millis, partitions = checked.partitions.0, "topics fit, catalog read");
+        Ok(Installation { catalog, folder })
+    }
+}
+
+pub(crate) fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// One session after the other until shutdown.
 fn work(shared: &Shared, number: usize) {
-    const PAUSE: Duration = Duration::from_millis(200);
+    const PAUSE: Duration = Duration::from_millis(50);
     const LONGEST_PAUSE: Duration = Duration::from_secs(5);
     let mut pause = PAUSE;
     while !shared.shutdown.requested() {
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         let Err(error) = session::run(shared, number) else { return };
-        if shared.shutdown.requested() && matches!(error, Error::Interrupted) {
-            return;
+        if shared.shutdown.requested() {
+            return tracing::info!(%error, thread = number, "stopped without a last commit");
         }
-        shared.health.set(false);
-        metrics::counter!("processor_sessions_failed_total").increment(1);
-        match kind(&error) {
-            Kind::Fenced => tracing::warn!(%error, thread = number, "gave up its partitions"),
-            Kind::Abort | Kind::Transient => {
-                tracing::warn!(%error, thread = number, "session ended, the next one resumes")
-            }
-        }
+        let reaction = reaction(&error);
+        metrics::counter!(gauges::SESSIONS_FAILED, "kind" => reaction.name()).increment(1);
+        shared.readiness.set(number, Some(error.to_string()));
         pause = if began.elapsed() > LONGEST_PAUSE { PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
-        std::thread::sleep(pause);
+        match reaction {
+            Reaction::Abort | Reaction::GiveUp => {
+                tracing::warn!(%error, thread = number, "session ended, the next one resumes");
+            }
+            Reaction::Rebuild => takeover::discard(&error),
+            Reaction::AwaitRoom => room::wait(shared, number, &error),
+        }
+        shared.sleep(pause);
     }
 }
 
-fn kind(error: &Error) -> Kind {
-    match error {
-        Error::Kafka(error) => error.kind,
-        Error::Task(_)
-        | Error::Start(_)
-        | Error::Topics(_)
-        | Error::BadConfig(_)
-        | Error::Interrupted
-        | Error::Panicked => Kind::Transient,
+impl Shared {
+    /// Sleeps, but not into a shutdown.
+    pub(crate) fn sleep(&self, wait: Duration) {
+        const STOP_CHECK: Duration = Duration::from_millis(50);
+        let until = Instant::now() + wait;
+        while !self.shutdown.requested() && Instant::now() < until {
+            std::thread::sleep(STOP_CHECK.min(until.saturating_duration_since(Instant::now())));
+        }
     }
 }

@@ -5,8 +5,8 @@
 //! then `committed` moves the overlay into the store together with the changelog positions; or `aborted` forgets it.
 
 use crate::stage::{self, join::JourneyFilter};
-use crate::state::overlay::Overlay;
 use crate::state::keys::{self, JourneyPrefix};
+use crate::state::overlay::Overlay;
 use crate::state::{Batch, CHANGELOGS, Scopes, Store, StoreError, Table};
 use kafka::queue::Record;
 use schemas::catalog::Catalog;
@@ -142,6 +142,14 @@ impl<S: Store> Task<S> {
         self.store.write(batch)
     }
 
+    /// Takes changes that were read from a changelog together, and where reading it goes on: one write for all.
+    pub fn restore_changes(&mut self, topic: Topic, mut changes: Batch, next: NextOffset) -> Result<(), StoreError> {
+        let events = changes.0.iter().filter(|change| change.table == Table::JourneyEvents);
+        events.for_each(|change| self.journeys.insert(&change.key));
+        changes.put(Table::Positions, keys::position(topic), keys::position_value(next));
+        self.store.write(changes)
+    }
+
     /// Notes that a changelog has been restored up to `next`, past control markers.
     pub fn restored(&mut self, topic: Topic, next: NextOffset) -> Result<(), StoreError> {
         let mut batch = Batch::default();
@@ -261,6 +269,11 @@ impl<S: Store> Task<S> {
     /// Brings all that is committed to the disk.
     pub fn flush(&mut self) -> Result<(), StoreError> {
         self.store.flush()
+    }
+
+    /// The broker's time of the newest event that was taken.
+    pub fn events_at(&self) -> Micros {
+        self.events_at
     }
 
     pub fn store(&self) -> &S {

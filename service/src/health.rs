@@ -7,22 +7,44 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// Whether a role does its work; shared between the worker and the page.
-#[derive(Clone, Default, Debug)]
-pub struct Health(Arc<AtomicBool>);
+/// Whether a role does its work, and if not, why; shared between the worker and the page.
+#[derive(Clone, Debug)]
+pub struct Health(Arc<Mutex<Option<String>>>);
+
+impl Default for Health {
+    fn default() -> Self {
+        Health(Arc::new(Mutex::new(Some(STARTING.into()))))
+    }
+}
+
+/// What `/health` says of a role that is not ready for no reason of its own.
+const STARTING: &str = "starting";
 
 impl Health {
     pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
+        *self.why() = (!ready).then(|| STARTING.into());
+    }
+
+    pub fn not_ready(&self, why: &str) {
+        *self.why() = Some(why.into());
     }
 
     pub fn ready(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.why().is_none()
+    }
+
+    /// None when it is ready.
+    pub fn why_not(&self) -> Option<String> {
+        self.why().clone()
+    }
+
+    /// A reason is replaced whole: a panic cannot leave it half changed.
+    fn why(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -73,8 +95,10 @@ pub fn serve_in_background(listen: SocketAddr, health: Health, shutdown: Shutdow
 
 async fn answer(request: Request<Incoming>, health: Health) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (status, body) = match request.uri().path() {
-        "/health" if health.ready() => (StatusCode::OK, "ok\n".to_owned()),
-        "/health" => (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned()),
+        "/health" => match health.why_not() {
+            None => (StatusCode::OK, "ok\n".to_owned()),
+            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        },
         "/metrics" => (StatusCode::OK, metrics::render()),
         _ => (StatusCode::NOT_FOUND, "there are /health and /metrics\n".to_owned()),
     };

@@ -57,7 +57,7 @@ pub fn run(config: Config, kafka: KafkaConfig, clickhouse: ClickHouseConfig, shu
         let begun = Instant::now();
         let pump = pump::Pump::start(config.clone(), &kafka, &clickhouse, health.clone(), shutdown.clone())?;
         let error = match pump.map_or(Ok(()), pump::Pump::run) {
-            Err(Error::Kafka(error)) if error.kind == Kind::Fenced && !shutdown.requested() => error,
+            Err(Error::Kafka(error)) if error.kind == Kind::GiveUp && !shutdown.requested() => error,
             ended => return ended,
         };
         tracing::warn!(%error, instance = config.instance, "fenced, joining anew; does another process run under this instance?");

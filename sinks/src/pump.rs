@@ -161,7 +161,7 @@ impl Pump {
         if !commits.is_empty() && Instant::now() >= self.commit_after {
             match self.consumer.commit(&commits) {
                 Ok(()) => self.state.committed(),
-                Err(error) if error.kind == Kind::Fenced => return Err(error.into()),
+                Err(error) if error.kind == Kind::GiveUp => return Err(error.into()),
                 // The same is committed again, unless a rebalance takes the partitions away first.
                 Err(error) => {
                     tracing::warn!(%error, partitions = commits.len(), "the group did not take a commit, trying again");

@@ -160,16 +160,29 @@ impl Installation {
         let log = self.path(&format!("{}.log", role.name()));
         let log = File::options().create(true).append(true).open(log).expect("a log file");
         let both = log.try_clone().expect("a second handle");
-        let child = self.command(&[role.name()]).stdout(log).stderr(both).spawn().expect("the role starts");
+        // A write beyond a limit on the size of files is to fail, as on a full disk, and not to end the process.
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", TRIBUTARY]);
+        command.args(["--config", &self.path("tributary.toml"), role.name()]);
+        command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR"))).stdin(Stdio::null());
+        let child = command.stdout(log).stderr(both).spawn().expect("the role starts");
         assert!(self.roles.insert(role, child).is_none(), "{role:?} runs already");
     }
 
     pub fn start(&mut self, role: Role) {
         self.spawn(role);
-        let url = format!("http://127.0.0.1:{}/health", self.ports[&role]);
         self.wait_for(&format!("{role:?} to be ready"), || {
-            http("GET", &url, &[], None).is_ok_and(|answer| answer.status == 200)
+            self.page(role, "health").is_some_and(|answer| answer.status == 200)
         });
+    }
+
+    /// A page of a role's own; none while it does not answer.
+    pub fn page(&self, role: Role, path: &str) -> Option<Answer> {
+        http("GET", &format!("http://127.0.0.1:{}/{path}", self.ports[&role]), &[], None).ok()
+    }
+
+    pub fn pid(&self, role: Role) -> u32 {
+        self.roles[&role].id()
     }
 
     pub fn start_all(&mut self) {

@@ -1,7 +1,10 @@
 //! The whole path on real Kafka, RocksDB and ClickHouse, with roles as processes that are killed in the middle.
 
 mod crashes;
+mod figures;
 mod installation;
 mod log;
 mod order;
 mod outages;
+mod state;
+mod traffic;

@@ -64,11 +64,12 @@ fn send(
     Ok(committed.0.first().copied().flatten())
 }
 
-/// librdkafka purges the records of a fenced producer and reports that rather than the fencing.
+/// However librdkafka reports it: the records of a fenced producer are purged, and its calls refused.
 fn taken_over(error: Error) -> Error {
+    use RDKafkaErrorCode as Code;
     match error.source.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::PurgeQueue) => {
-            Error { doing: "another writer of the catalog took over", kind: Kind::Fenced, source: error.source }
+        Some(Code::PurgeQueue | Code::ProducerFenced | Code::Fenced | Code::InvalidProducerEpoch | Code::Fatal) => {
+            Error { doing: "another writer of the catalog took over", kind: Kind::GiveUp, source: error.source }
         }
         _ => error,
     }

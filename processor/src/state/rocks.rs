@@ -8,8 +8,8 @@ use crate::state::keys::{JOURNEY_PREFIX, JourneyPrefix, TouchKey};
 use crate::state::touches::{Touches, Worker};
 use crate::state::{Batch, Store, StoreError, Table, Visit, VisitTouch};
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, FlushOptions, Options, ReadOptions,
-    SliceTransform, WriteBatch, WriteBufferManager, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, ErrorKind, FlushOptions,
+    Options, ReadOptions, SliceTransform, WriteBatch, WriteBufferManager, WriteOptions,
 };
 use schemas::offset::NextOffset;
 use schemas::time::Micros;
@@ -63,8 +63,18 @@ impl Drop for RocksStore {
     }
 }
 
+/// What RocksDB finds wrong with its own files is no failure that passes: a checksum, a file that is missing, a format
+/// of another version.
 fn failed(doing: &'static str) -> impl Fn(rocksdb::Error) -> StoreError {
-    move |error| StoreError::Failed { doing, reason: error.to_string() }
+    move |error| {
+        let reason = error.to_string();
+        let wrong = matches!(error.kind(), ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotFound);
+        if wrong || reason.contains("No such file or directory") {
+            StoreError::Corrupt { what: "files", reason: format!("{doing}: {reason}") }
+        } else {
+            StoreError::Failed { doing, reason }
+        }
+    }
 }
 
 impl RocksStore {
@@ -81,8 +91,7 @@ impl RocksStore {
         let db = DB::open_cf_descriptors(&options, path, tables).map_err(failed("open"))?;
         let mut unlogged = WriteOptions::default();
         unlogged.disable_wal(true);
-        let touches =
-            Touches::open(&path.join("touches"), budget.run_writer.clone(), budget.run_merger.clone())?;
+        let touches = Touches::open(&path.join("touches"), budget.run_writer.clone(), budget.run_merger.clone())?;
         let touch_index = Arc::clone(&budget.touch_index);
         touch_index.stores.fetch_add(1, Ordering::Relaxed);
         Ok(RocksStore { db, unlogged, touches, touch_index })

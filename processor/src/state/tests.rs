@@ -12,17 +12,7 @@ fn budget() -> Budget {
 }
 
 fn small_config() -> crate::Config {
-    crate::Config {
-        instance: "test".into(),
-        state_dir: "unused".into(),
-        threads: 1,
-        commit_interval: service::HumanDuration::millis(1),
-        checkpoint_interval: service::HumanDuration::millis(1),
-        block_cache_mib: 8,
-        write_buffers_mib: 8,
-        touch_index_mib: 1,
-        metrics_listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
-    }
+    crate::Config { block_cache_mib: 8, write_buffers_mib: 8, touch_index_mib: 1, ..crate::Config::default() }
 }
 
 fn key(prefix: u8, rest: &[u8]) -> Vec<u8> {

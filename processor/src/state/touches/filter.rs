@@ -2,9 +2,8 @@
 //! Singler, "Cache-, Hash- and Space-Efficient Bloom Filters" (2007); block and salts as in Apache Parquet's.
 
 const WORDS: usize = 8;
-const SALTS: [u32; WORDS] = [
-    0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31,
-];
+const SALTS: [u32; WORDS] =
+    [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
 /// About 0.4 % of the journeys that are not there pass.
 const BITS_PER_JOURNEY: usize = 12;
 

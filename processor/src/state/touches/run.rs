@@ -149,7 +149,9 @@ impl Run {
         file.read_exact_at(&mut footer, footer_at).map_err(failed("read a run"))?;
         let (numbers, _) = footer.as_chunks::<8>();
         let [written, index, filter, entries] = std::array::from_fn(|at| u64::from_be_bytes(numbers[at]));
-        if footer[FOOTER - 8..] != MAGIC.to_be_bytes() || written.checked_add(index).and_then(|sum| sum.checked_add(filter)) != Some(footer_at) {
+        if footer[FOOTER - 8..] != MAGIC.to_be_bytes()
+            || written.checked_add(index).and_then(|sum| sum.checked_add(filter)) != Some(footer_at)
+        {
             return Err(bad("no footer"));
         }
         let mut sections = vec![0; (index + filter) as usize];

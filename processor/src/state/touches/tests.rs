@@ -9,12 +9,18 @@ const DAY: i64 = 24 * 3600 * 1_000_000;
 /// What can happen to a partition's touches.
 #[derive(Clone, Debug)]
 enum Step {
-    Put { journey: u8, day: i64, click: u8 },
+    Put {
+        journey: u8,
+        day: i64,
+        click: u8,
+    },
     Checkpoint,
     Flush,
     /// kill -9, and the clicks behind the durable position are put again.
     Crash,
-    Expire { day: i64 },
+    Expire {
+        day: i64,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
