@@ -17,13 +17,15 @@ TRIBUTARY := $(CARGO_TARGET_DIR)/debug/tributary
 
 export SEED
 
-.PHONY: help setup build demo stop test lint
+.PHONY: help setup build demo stop test lint chaos-processor bench-recovery
 
 help:
 	@echo "make demo   everything from an empty machine: servers, roles, 378,209 clicks, the figures checked"
 	@echo "make stop   stop what the demo left running"
 	@echo "make test   all tests, on real Kafka and ClickHouse that they start and stop themselves"
 	@echo "make lint   formatting, clippy, dependency arrows, licences"
+	@echo "make chaos-processor   50 faults under a million clicks (SEED=, CLICKS=, FAULTS=): nothing lost, doubled or wrong"
+	@echo "make bench-recovery    from kill -9 to the next decision, with 10 M clicks of state (CLICKS=, REREAD=)"
 
 setup:
 	@scripts/setup.sh
@@ -42,3 +44,9 @@ test: setup
 
 lint: setup
 	@scripts/lint.sh
+
+chaos-processor: build
+	@TRIBUTARY=$(TRIBUTARY) scripts/chaos.sh chaos-processor
+
+bench-recovery: build
+	@TRIBUTARY=$(TRIBUTARY) scripts/chaos.sh bench-recovery

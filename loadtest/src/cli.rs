@@ -1,5 +1,6 @@
 //! `tributary loadtest ...`: arguments in, texts and exit codes out.
 
+use crate::chaos::cli::{ChaosArgs, RecoveryArgs, run_chaos, run_recovery};
 use crate::clickhouse::ClickHouse;
 use crate::error::Error;
 use crate::record::{Run, RunId};
@@ -27,6 +28,11 @@ enum Command {
     Verify(VerifyArgs),
     /// Show the last result of verify again
     Report(ReportArgs),
+    /// Kill, freeze, add and remove processors and kill the broker under load, then hold every decision and journal entry
+    /// against the plan; exit code 1 when anything is lost, doubled or wrong
+    Chaos(ChaosArgs),
+    /// Measure how soon decisions come again when a processor with much state is killed and started again
+    Recovery(RecoveryArgs),
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +106,8 @@ pub fn execute(args: LoadtestArgs) -> Result<ExitCode, Error> {
     match args.command {
         Command::Replay(args) => run_replay(args),
         Command::Verify(args) => run_verify(args),
+        Command::Chaos(args) => run_chaos(args),
+        Command::Recovery(args) => run_recovery(args),
         Command::Report(args) => {
             print!("{}", verify::last_result(&args.out)?);
             Ok(ExitCode::SUCCESS)
