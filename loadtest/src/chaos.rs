@@ -17,6 +17,7 @@ pub mod recovery;
 mod site;
 mod storm;
 mod stream;
+mod verdicts;
 mod visit;
 mod watch;
 

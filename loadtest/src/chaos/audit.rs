@@ -2,9 +2,9 @@
 //! none missing, every one right.
 
 use super::books::Books;
-use super::expectation::Expected;
 use super::site::Installation;
 use super::stream::{Plan, publisher_name};
+use super::verdicts::Verdicts;
 use crate::error::Error;
 use kafka::range;
 use schemas::codec::{self, Record};
@@ -75,7 +75,12 @@ impl fmt::Display for Findings {
 /// Holds what is committed now against the plan.
 pub fn audit(installation: &Installation, plan: &Plan) -> Result<Findings, Error> {
     let mut findings = Findings::default();
-    decisions(installation, plan, &mut findings)?;
+    let mut verdicts = Verdicts::default();
+    each(installation, Topic::Decisions, |_, decision: Decision| {
+        findings.decisions += 1;
+        verdicts.enter(&decision);
+    })?;
+    verdicts.close(plan, &mut findings);
     let mut books = Books::default();
     each(installation, Topic::Journal, |place, entry: JournalEntry| {
         findings.entries += 1;
@@ -90,67 +95,6 @@ pub fn audit(installation: &Installation, plan: &Plan) -> Result<Findings, Error
         Ok(())
     })?;
     Ok(findings)
-}
-
-/// How often each revision was seen, and the newest one.
-#[derive(Default)]
-struct Decided {
-    revisions: BTreeMap<i32, u64>,
-    last: Option<Expected>,
-}
-
-fn decisions(installation: &Installation, plan: &Plan, findings: &mut Findings) -> Result<(), Error> {
-    let mut decided: BTreeMap<ConversionId, Decided> = BTreeMap::new();
-    let mut read = 0;
-    each(installation, Topic::Decisions, |_, decision: Decision| {
-        read += 1;
-        let of = decided.entry(decision.conversion_id).or_default();
-        let newest = of.revisions.keys().next_back().is_none_or(|newest| decision.revision > *newest);
-        *of.revisions.entry(decision.revision).or_default() += 1;
-        if newest {
-            of.last = Some(said(&decision));
-        }
-    })?;
-    findings.decisions = read;
-    for (id, expected) in &plan.conversions {
-        let Some(Decided { revisions, last }) = decided.remove(id) else {
-            findings.add(Kind::Lost, 1, || format!("conversion {id} has no decision; expected {expected:?}"));
-            continue;
-        };
-        let again: u64 = revisions.values().map(|seen| seen - 1).sum();
-        findings.add(Kind::Doubled, again, || format!("conversion {id}: revisions {revisions:?} (number: times)"));
-        let newest = revisions.keys().next_back().copied().unwrap_or_default();
-        let gaps = u64::try_from(newest).unwrap_or(0).saturating_sub(revisions.len() as u64);
-        findings.add(Kind::Lost, gaps, || format!("conversion {id}: revisions {revisions:?} (number: times)"));
-        if last.as_ref() != Some(expected) {
-            findings.add(Kind::Wrong, 1, || format!("conversion {id}: expected {expected:?}, decided {last:?}"));
-        }
-    }
-    findings.add(Kind::Wrong, decided.len() as u64, || {
-        format!("decisions of conversions that nobody planned: {:?}", decided.keys().take(3).collect::<Vec<_>>())
-    });
-    Ok(())
-}
-
-/// A decision in the plan's terms. More than one earning publisher, or shares that are not the whole, is nobody's plan.
-fn said(decision: &Decision) -> Expected {
-    let publisher = match decision.shares.as_slice() {
-        [share] if share.commission == decision.commission && share.payout == decision.payout => {
-            share.publisher.as_str().strip_prefix('p').and_then(|number| number.parse().ok())
-        }
-        _ => None,
-    };
-    Expected {
-        outcome: decision.outcome,
-        publisher,
-        value: decision.value,
-        currency: decision.currency,
-        money: super::expectation::Money {
-            commission: decision.commission,
-            payout: decision.payout,
-            platform_fee: decision.platform_fee,
-        },
-    }
 }
 
 /// Each row of a revision once; over all revisions one credit of the paying model for whom the plan says, none else.
@@ -243,3 +187,6 @@ fn raw(
 fn unreadable(topic: Topic, error: &codec::DecodeError) -> Error {
     Error::Chaos { doing: "read what the processor wrote", reason: format!("{}: {error}", topic.name()) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -186,7 +186,9 @@ impl Storm<'_> {
             Fault::Broker(pause) => {
                 self.site.kill_broker()?;
                 self.wait(pause)?;
+                let began = Instant::now();
                 self.site.start_broker()?;
+                (self.options.say)(&format!("          broker answers after {:.2} s", began.elapsed().as_secs_f64()));
             }
         }
         Ok(mark)
