@@ -26,6 +26,8 @@ pub struct Outcome {
     pub done: Vec<Done>,
     /// Processes that ended although nobody ended them, and were started again.
     pub ended_by_themselves: u64,
+    /// From the start of a killed broker to its first answer: a part of what its clients waited, and none of ours.
+    pub slowest_broker_start: Option<Duration>,
     /// Records whose acknowledgement was lost, written again.
     pub rewritten: u64,
     pub findings: Findings,
@@ -63,6 +65,7 @@ impl Outcome {
             "whole_recovery_p50_ms": percentile(&wholes, 50),
             "whole_recovery_p99_ms": percentile(&wholes, 99),
             "ended_by_themselves": self.ended_by_themselves,
+            "slowest_broker_start_ms": self.slowest_broker_start.map(|took| took.as_millis() as u64),
             "rewritten": self.rewritten,
             "drained_s": self.drained.as_secs(),
             "seconds": self.took.as_secs(),

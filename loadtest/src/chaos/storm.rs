@@ -71,6 +71,7 @@ pub fn run(options: &Options, shutdown: &Shutdown) -> Result<Outcome, Error> {
         began,
         done: Vec::new(),
         ended_by_themselves: 0,
+        broker_starts: Vec::new(),
     };
     let rewritten = storm.feed_and_break(stream)?;
     let last_fault = Instant::now();
@@ -99,6 +100,7 @@ struct Storm<'s> {
     began: Instant,
     done: Vec<(Done, Mark)>,
     ended_by_themselves: u64,
+    broker_starts: Vec<Duration>,
 }
 
 impl Storm<'_> {
@@ -188,7 +190,12 @@ impl Storm<'_> {
                 self.wait(pause)?;
                 let began = Instant::now();
                 self.site.start_broker()?;
-                (self.options.say)(&format!("          broker answers after {:.2} s", began.elapsed().as_secs_f64()));
+                let took = began.elapsed();
+                self.broker_starts.push(took);
+                (self.options.say)(&format!(
+                    "          the broker answers {:.2} s after its start",
+                    took.as_secs_f64()
+                ));
             }
         }
         Ok(mark)
@@ -259,6 +266,7 @@ impl Storm<'_> {
             conversions: self.plan.conversions.len() as u64,
             done: done.collect(),
             ended_by_themselves: self.ended_by_themselves,
+            slowest_broker_start: self.broker_starts.iter().max().copied(),
             rewritten,
             findings,
             took: self.began.elapsed(),
