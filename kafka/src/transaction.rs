@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 /// A restart of the broker takes seconds; past this the client is of no use and a new one is made.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The broker aborts a dead process's transaction after this, and whoever takes its partitions waits as long: what it left open
-/// hides the changelogs' ends. Two of the longest commit intervals, and more than a restart of the broker takes.
+/// The broker aborts a dead process's transaction after this, and whoever takes its partitions waits as long: what it left
+/// open hides the changelogs' ends. Two of the longest commit intervals, and more than a restart of the broker takes.
 const TRANSACTION_TIMEOUT_MILLIS: u32 = 10_000;
 
 /// Records whose place in the log the caller wants to know carry a slot; the others carry none.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// The catalog is one log: its order is what look-ups stand on.
 pub const PARTITION: i32 = 0;
 
-/// A writer that died in a transaction holds readers up until the broker aborts it, which takes 10 s and its next look (`transaction`).
+/// A writer that died in a transaction holds readers up until the broker aborts it: 10 s and its next look (`transaction`).
 const STALL_WAIT: Duration = Duration::from_secs(30);
 
 pub struct Follower {
