@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("edge", &["schemas", "kafka", "service"]),
     ("processor", &["schemas", "domain", "kafka", "service"]),
     ("sinks", &["schemas", "kafka", "service"]),
-    ("loadtest", &["schemas", "kafka", "service"]),
+    ("loadtest", &["schemas", "kafka", "service", "stack"]),
     ("stack", &["schemas", "service"]),
     ("tributary", &["schemas", "kafka", "service", "edge", "processor", "sinks", "loadtest", "stack"]),
 ];

@@ -7,12 +7,14 @@ pub mod catalog;
 pub mod ends;
 pub mod error;
 pub mod group;
+pub mod position;
 pub mod producer;
 pub mod progress;
 pub mod queue;
 pub mod range;
 pub mod settings;
 pub mod sink;
+pub mod tail;
 pub mod transaction;
 
 pub use error::{Error, Kind};

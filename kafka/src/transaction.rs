@@ -20,8 +20,9 @@ use schemas::limits::RECORD_BYTES;
 use schemas::offset::{NextOffset, Offset};
 use std::time::Duration;
 
-/// The broker aborts a dead process's transaction after this; readers of what it wrote wait as long.
-const TRANSACTION_TIMEOUT_MILLIS: u32 = 30_000;
+/// The broker aborts a dead process's transaction after this, and whoever takes its partitions waits as long: what it left
+/// open hides the changelogs' ends. Two of the longest commit intervals, and more than a restart of the broker takes.
+const TRANSACTION_TIMEOUT_MILLIS: u32 = 10_000;
 /// What a writer without a budget of its own may have on its way, in MiB.
 const SMALL_QUEUE_MIB: usize = 64;
 /// What librdkafka keeps beside a waiting record's bytes, roughly.

@@ -1,6 +1,7 @@
 //! `tributary loadtest ...`: arguments in, texts and exit codes out.
 
 use crate::bench::cli::BenchCommand;
+use crate::chaos::cli::{ChaosArgs, RecoveryArgs, run_chaos, run_recovery};
 use crate::clickhouse::ClickHouse;
 use crate::error::Error;
 use crate::record::{Run, RunId};
@@ -30,6 +31,11 @@ enum Command {
     Report(ReportArgs),
     #[command(flatten)]
     Bench(BenchCommand),
+    /// Kill, freeze, add and remove processors and kill the broker under load, then hold every decision and journal entry
+    /// against the plan; exit code 1 when anything is lost, doubled or wrong
+    Chaos(ChaosArgs),
+    /// Measure how soon decisions come again when a processor with much state is killed and started again
+    Recovery(RecoveryArgs),
 }
 
 #[derive(Debug, Args)]
@@ -104,6 +110,8 @@ pub fn execute(args: LoadtestArgs) -> Result<ExitCode, Error> {
         Command::Replay(args) => run_replay(args),
         Command::Verify(args) => run_verify(args),
         Command::Bench(command) => Ok(command.execute()?),
+        Command::Chaos(args) => run_chaos(args),
+        Command::Recovery(args) => run_recovery(args),
         Command::Report(args) => {
             print!("{}", verify::last_result(&args.out)?);
             Ok(ExitCode::SUCCESS)

@@ -16,6 +16,12 @@ pub enum Error {
     ClickHouse { url: String, problem: String },
     #[error("ClickHouse answered {given:?} where {expected} was asked for")]
     UnexpectedAnswer { expected: &'static str, given: String },
+    #[error(transparent)]
+    Kafka(#[from] kafka::Error),
+    #[error(transparent)]
+    Stack(#[from] stack::Error),
+    #[error("could not {doing}: {reason}")]
+    Chaos { doing: &'static str, reason: String },
     #[error("cannot start the runtime: {0}")]
     Runtime(std::io::Error),
     #[error(transparent)]

@@ -1,13 +1,15 @@
 //! The load test: drives real customer journeys through the edge as visitors would, keeps an own journal of what was
 //! acknowledged, and holds ClickHouse against that journal and against the published reference.
 //!
-//! Owns: the plan (`journeys`, `schedule`), the replay, the oracle, the comparison and its report. Leaves to others: the
-//! servers it talks to; it knows them by HTTP only. Beside it the processor's benchmark (`bench`), which talks to Kafka.
+//! Owns: the plan (`journeys`, `schedule`), the replay, the oracle, the comparison and its report; `bench`, which measures
+//! processors; `chaos`, which breaks processors and broker under load. Leaves to others: the servers; replay and verify know
+//! them by HTTP only, bench and chaos write to and read from a Kafka of their own.
 //!
 //! **Architecture invariant:** nothing here depends on `domain`, `processor` or `sinks`. What judges the rules must not be
-//! computed by them; only ids and exact decimals come from `schemas`.
+//! computed by them; only ids, records and exact decimals come from `schemas`.
 
 pub mod bench;
+pub mod chaos;
 pub mod cli;
 pub mod clickhouse;
 mod error;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// The catalog is one log: its order is what look-ups stand on.
 pub const PARTITION: i32 = 0;
 
-/// A writer that died in a transaction holds readers up until the broker aborts it, which takes 15 s (`transaction`).
+/// A writer that died in a transaction holds readers up until the broker aborts it: 10 s and its next look (`transaction`).
 const STALL_WAIT: Duration = Duration::from_secs(30);
 
 pub struct Follower {
@@ -38,6 +38,9 @@ pub enum Step {
 impl Follower {
     pub fn open(config: &KafkaConfig) -> Result<Follower, Error> {
         let topic = config.topics().name(Topic::Catalog);
+        // By number: a position by name that is asked for before the broker is connected, librdkafka asks for again after
+        // half a second only, which every start of a role would wait.
+        let (first, _) = Ends::open(config)?.of(&topic, PARTITION)?;
         let consumer: BaseConsumer = config
             .base("catalog-reader")
             // Partitions are assigned by hand, so the group never forms and nothing is committed; librdkafka wants a name.
@@ -50,7 +53,7 @@ impl Follower {
             .map_err(|error| Error::new("making the catalog's consumer", error))?;
         let mut assignment = TopicPartitionList::new();
         assignment
-            .add_partition_offset(&topic, PARTITION, Position::Beginning)
+            .add_partition_offset(&topic, PARTITION, Position::Offset(first.0))
             .and_then(|()| consumer.assign(&assignment))
             .map_err(|error| Error::new("assigning the catalog's partition", error))?;
         Ok(Follower { consumer, topic, catalog: Catalog::default(), undecodable: 0 })
