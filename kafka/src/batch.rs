@@ -78,7 +78,9 @@ impl GroupConsumer {
             .set("enable.partition.eof", "true")
             .set("queued.min.messages", messages)
             .set("queued.max.messages.kbytes", kib)
-            .set("fetch.message.max.bytes", "8388608")
+            // Compressed, of one partition: 20,000 clicks or so. A fetch is taken whole, so this is how far a queue goes
+            // beyond its share, and how long another topic's records wait behind it.
+            .set("fetch.message.max.bytes", "1048576")
             // A queue that has room again waits this long at most for the answer that is under way without it.
             .set("fetch.wait.max.ms", "20")
             .set("fetch.queue.backoff.ms", "10")

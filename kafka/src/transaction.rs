@@ -10,6 +10,7 @@ mod reports;
 use crate::error::{Error, Kind};
 use crate::settings::KafkaConfig;
 use patience::Patience;
+use rdkafka::ClientConfig;
 use rdkafka::bindings as native;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -65,12 +66,9 @@ impl TransactionalProducer {
             .set("queue.buffering.max.messages", ((queue_mib << 20) / RECORD_OVERHEAD).to_string())
             .set("queue.buffering.max.kbytes", (queue_mib << 10).to_string())
             .set("retry.backoff.ms", "10");
-        let doing = "create a transactional producer";
-        let producer: BaseProducer<Reports> =
-            settings.create_with_context(Reports::default()).map_err(|error| Error::new(doing, error))?;
-        let producer = TransactionalProducer { producer, patience: Patience::new(stop) };
-        producer.retry("init_transactions", |client, slice| client.init_transactions(slice))?;
-        Ok(producer)
+        let patience = Patience::new(stop);
+        let producer = initialise(&settings, &patience)?;
+        Ok(TransactionalProducer { producer, patience })
     }
 
     pub fn begin(&mut self) -> Result<Transaction<'_>, Error> {
@@ -79,17 +77,8 @@ impl TransactionalProducer {
         Ok(Transaction { producer: self })
     }
 
-    /// An error with its kind. A fenced producer's records are purged, and that is what their reports say: only the
-    /// client knows that it can never go on.
     fn judged(&self, doing: &'static str, source: KafkaError) -> Error {
-        let error = Error::new(doing, source);
-        match self.producer.client().fatal_error() {
-            None => error,
-            Some((code, reason)) => {
-                tracing::debug!(?code, reason, doing, "the producer can never go on");
-                Error { kind: Kind::GiveUp, ..error }
-            }
-        }
+        judged(&self.producer, doing, source)
     }
 
     /// Repeats a call that librdkafka allows to be repeated; one that times out resumes where it was. Serves reports in
@@ -135,6 +124,43 @@ impl TransactionalProducer {
         /// Nobody serves reports within the call.
         const SLICE: Duration = Duration::from_millis(20);
         self.retry("abort_transaction", |client, _| client.abort_transaction(SLICE)).map_err(in_doubt)
+    }
+}
+
+/// Makes clients until one has its producer id. While the broker still ends a dead process's transaction, librdkafka
+/// asks again every 500 ms and nothing sets that; a new client asks at once, and that is most of a restart's time.
+fn initialise(settings: &ClientConfig, patience: &Patience) -> Result<BaseProducer<Reports>, Error> {
+    /// A broker takes 100 to 500 ms to end a transaction.
+    const QUICK: Duration = Duration::from_millis(200);
+    const QUICK_ATTEMPTS: usize = 5;
+    /// A broker that is slower is waited for; a wish to stop is seen between attempts.
+    const PATIENT: Duration = Duration::from_secs(2);
+    let wait = patience.begin();
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let slice = if attempts <= QUICK_ATTEMPTS { QUICK } else { PATIENT };
+        let created = settings.create_with_context(Reports::default());
+        let producer: BaseProducer<Reports> =
+            created.map_err(|error| Error::new("create a transactional producer", error))?;
+        let Err(error) = producer.init_transactions(slice) else { return Ok(producer) };
+        let retriable = matches!(&error, KafkaError::Transaction(error) if error.is_retriable());
+        if !retriable || wait.over() {
+            return Err(judged(&producer, "init_transactions", error));
+        }
+    }
+}
+
+/// An error with its kind. A fenced producer's records are purged, and that is what their reports say: only the client
+/// knows that it can never go on.
+fn judged(producer: &BaseProducer<Reports>, doing: &'static str, source: KafkaError) -> Error {
+    let error = Error::new(doing, source);
+    match producer.client().fatal_error() {
+        None => error,
+        Some((code, reason)) => {
+            tracing::debug!(?code, reason, doing, "the producer can never go on");
+            Error { kind: Kind::GiveUp, ..error }
+        }
     }
 }
 
