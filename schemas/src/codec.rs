@@ -1,9 +1,14 @@
 //! The Confluent wire format: 0x00, a 4-byte big-endian schema id, an Avro body.
 //!
-//! Ids come from the table compiled in here: ten times the record's number plus the schema's version. A value written
-//! under an earlier version is resolved to the current one.
+//! Ids come from the table compiled in here: ten times the record's number plus the schema's version. A value of the
+//! current version is written and read here, by its schema's shape; one of an earlier version is resolved by `apache_avro`,
+//! which stays the authority on schemas.
 
 pub mod in_place;
+mod misfit;
+mod read;
+mod shape;
+mod write;
 
 use crate::record::attribution::Attribution;
 use crate::record::candidates::Candidates;
@@ -17,9 +22,12 @@ use crate::record::rejected::Rejected;
 use crate::record::state::{BalanceState, ConversionState, SettledState};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
-use apache_avro::writer::datum::GenericDatumWriter;
+use in_place::Body;
+use read::Reader;
 use serde::{Serialize, de::DeserializeOwned};
+use shape::Shape;
 use std::sync::LazyLock;
+use write::Writer;
 
 const MAGIC: u8 = 0;
 const HEADER_BYTES: usize = 5;
@@ -79,16 +87,15 @@ records! {
 
 struct Parsed {
     /// By version, from 1.
-    schemas: &'static [Schema],
+    schemas: Vec<Schema>,
+    /// Of the current version.
+    shape: Shape,
     current_id: u32,
-    writer: GenericDatumWriter<'static>,
-    reader: GenericDatumReader<'static>,
 }
 
 static PARSED: LazyLock<Vec<Parsed>> =
     LazyLock::new(|| FAMILIES.iter().enumerate().map(|(index, family)| parse(index, family)).collect());
 
-/// Parsed schemas live as long as the process: readers and writers borrow them.
 fn parse(index: usize, family: &Family) -> Parsed {
     let schemas: Vec<Schema> = family
         .versions
@@ -97,18 +104,8 @@ fn parse(index: usize, family: &Family) -> Parsed {
             Schema::parse_str(text).unwrap_or_else(|error| panic!("compiled-in schema {}: {error}", family.name))
         })
         .collect();
-    let schemas: &'static [Schema] = Vec::leak(schemas);
-    let current = schemas.last().expect("the macro asks for at least one version");
-    Parsed {
-        schemas,
-        current_id: schema_id(index, schemas.len()),
-        writer: GenericDatumWriter::builder(current)
-            .validate(false)
-            .human_readable(false)
-            .build()
-            .expect("resolved schema"),
-        reader: GenericDatumReader::builder(current).human_readable(false).build().expect("resolved schema"),
-    }
+    let shape = Shape::of(schemas.last().expect("the macro asks for at least one version"));
+    Parsed { shape, current_id: schema_id(index, schemas.len()), schemas }
 }
 
 const fn current_id<T: Record>() -> u32 {
@@ -132,23 +129,24 @@ pub fn encode_into<T: Record>(record: &T, bytes: &mut Vec<u8>) {
     bytes.clear();
     bytes.push(MAGIC);
     bytes.extend_from_slice(&parsed.current_id.to_be_bytes());
-    parsed
-        .writer
-        .write_ser(bytes, record)
+    let writer = Writer { shape: &parsed.shape, out: bytes };
+    record
+        .serialize(writer)
         .unwrap_or_else(|error| panic!("{} does not fit its schema: {error}", FAMILIES[T::SCHEMA].name));
 }
 
 /// Decodes a record; every byte must belong to it.
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let (found, mut body) = unframe(bytes)?;
+    let (found, mut rest) = unframe(bytes)?;
     let parsed = &PARSED[T::SCHEMA];
-    let record = if found == parsed.current_id {
-        parsed.reader.read_deser(&mut body).map_err(|error| body_error::<T>(&error))?
-    } else {
-        let writer = earlier_version::<T>(found)?;
-        decode_earlier(writer, &mut body)?
-    };
-    if body.is_empty() { Ok(record) } else { Err(DecodeError::Trailing(body.len())) }
+    if found == parsed.current_id {
+        let mut body = Body::new(FAMILIES[T::SCHEMA].name, rest);
+        let record = T::deserialize(Reader { shape: &parsed.shape, body: &mut body });
+        let record = record.map_err(|error| body_error::<T>(&error))?;
+        return body.end().map(|()| record);
+    }
+    let record = decode_earlier(earlier_version::<T>(found)?, &mut rest)?;
+    if rest.is_empty() { Ok(record) } else { Err(DecodeError::Trailing(rest.len())) }
 }
 
 /// The body of a record under its current schema; none for a record of an earlier version.
@@ -170,7 +168,7 @@ fn unframe(bytes: &[u8]) -> Result<(u32, &[u8]), DecodeError> {
     Ok((u32::from_be_bytes(*id), body))
 }
 
-fn body_error<T: Record>(error: &apache_avro::Error) -> DecodeError {
+fn body_error<T: Record>(error: &dyn std::error::Error) -> DecodeError {
     DecodeError::Body { record: FAMILIES[T::SCHEMA].name, reason: error.to_string() }
 }
 

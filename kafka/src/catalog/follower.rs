@@ -51,9 +51,6 @@ impl Follower {
             .set("fetch.wait.max.ms", "50")
             .create()
             .map_err(|error| Error::new("making the catalog's consumer", error))?;
-        // A number rather than "the beginning": that librdkafka would ask for itself, half a second after it finds that it
-        // does not know the leader yet.
-        let (first, _) = Ends::open(config)?.of(&topic, PARTITION)?;
         let mut assignment = TopicPartitionList::new();
         assignment
             .add_partition_offset(&topic, PARTITION, Position::Offset(first.0))

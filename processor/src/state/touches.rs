@@ -61,6 +61,14 @@ struct Merging {
     done: Receiver<Merged>,
 }
 
+impl Drop for Touches {
+    /// Waits for the workers: whoever opens the folder next gives its runs the same numbers.
+    fn drop(&mut self) {
+        let _ = self.writing.take().map(|writing| writing.done.recv());
+        let _ = self.merging.take().map(|merging| merging.done.recv());
+    }
+}
+
 /// What a look-back has gathered from index and runs; kept to be used again.
 #[derive(Default)]
 struct Found {

@@ -1,5 +1,5 @@
-//! Reads an Avro body where it lies, without allocating: for the records whose number decides what a core can do.
-//! `apache_avro` stays the authority; property tests hold each view against it.
+//! Reads an Avro body where it lies, without allocating. `apache_avro` stays the authority; property tests hold what is
+//! read here against it.
 
 use super::DecodeError;
 
@@ -19,7 +19,7 @@ impl<'a> Body<'a> {
         DecodeError::Body { record: self.record, reason: reason.to_owned() }
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+    pub fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
         match self.rest.split_at_checked(length) {
             Some((taken, rest)) => {
                 self.rest = rest;
@@ -52,9 +52,13 @@ impl<'a> Body<'a> {
         Err(self.bad("a number that does not end"))
     }
 
+    /// Of bytes or a string.
+    pub fn length(&mut self) -> Result<usize, DecodeError> {
+        usize::try_from(self.long()?).map_err(|_| self.bad("a negative length"))
+    }
+
     pub fn string(&mut self) -> Result<&'a str, DecodeError> {
-        let length = self.long()?;
-        let length = usize::try_from(length).map_err(|_| self.bad("a negative length"))?;
+        let length = self.length()?;
         std::str::from_utf8(self.take(length)?).map_err(|_| self.bad("text that is not UTF-8"))
     }
 
@@ -72,31 +76,39 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// Of the union of null and something: whether something follows.
+    pub fn branch(&mut self) -> Result<bool, DecodeError> {
+        match self.long()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.bad("a branch that the union does not have")),
+        }
+    }
+
     /// The union of null and something.
     pub fn option<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
     ) -> Result<Option<T>, DecodeError> {
-        match self.long()? {
-            0 => Ok(None),
-            1 => read(self).map(Some),
-            _ => Err(self.bad("a branch that the union does not have")),
+        if self.branch()? { read(self).map(Some) } else { Ok(None) }
+    }
+
+    /// How many items the next block of an array or a map has; none at its end.
+    pub fn block(&mut self) -> Result<u64, DecodeError> {
+        let count = self.long()?;
+        if count < 0 {
+            // A negative count is followed by the block's size in bytes.
+            self.long()?;
         }
+        Ok(count.unsigned_abs())
     }
 
     /// The entries of an array or a map, each read by `read`.
     pub fn blocks(&mut self, mut read: impl FnMut(&mut Self) -> Result<(), DecodeError>) -> Result<(), DecodeError> {
         loop {
-            let count = self.long()?;
-            if count == 0 {
-                return Ok(());
-            }
-            if count < 0 {
-                // A negative count is followed by the block's size in bytes.
-                self.long()?;
-            }
-            for _ in 0..count.unsigned_abs() {
-                read(self)?;
+            match self.block()? {
+                0 => return Ok(()),
+                count => (0..count).try_for_each(|_| read(self))?,
             }
         }
     }
