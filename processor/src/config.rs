@@ -40,7 +40,7 @@ impl Default for Config {
             instance: "processor-1".into(),
             state_dir: "data/processor".into(),
             threads: 1,
-            commit_interval: HumanDuration::millis(30),
+            commit_interval: HumanDuration::millis(50),
             checkpoint_interval: HumanDuration::millis(30_000),
             block_cache_mib: 256,
             write_buffers_mib: 256,

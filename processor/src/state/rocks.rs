@@ -124,6 +124,11 @@ fn table_options(table: Table, budget: &Budget) -> Options {
         options.set_prefix_extractor(SliceTransform::create_fixed_prefix(JOURNEY_PREFIX));
         options.set_memtable_prefix_bloom_ratio(0.05);
     }
+    // Most conversions are asked for once, when they are new: a filter answers without a walk through the memtable.
+    if matches!(table, Table::Conversions | Table::Settled) {
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(0.05);
+    }
     options.set_block_based_table_factory(&blocks);
     options
 }
