@@ -29,8 +29,9 @@ use schemas::offset::Offset;
 use schemas::record::attribution::Attribution;
 use schemas::record::candidates::Candidates;
 use schemas::record::decision::Decision;
+use schemas::record::event::Event;
 use schemas::record::journal::JournalEntry;
-use schemas::record::state::{ConversionState, Framed};
+use schemas::record::state::ConversionState;
 
 /// What an input did to the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,16 +58,36 @@ pub fn merge(state: &mut ConversionState, input: &Candidates) -> Result<Merged, 
     merge::merge(state, input)
 }
 
-/// Decides a conversion anew. None where nothing but the revision would differ from the current decision, and where
-/// there is nothing to decide: an alias whose event came with its order only.
+/// A conversion's set, read: what has to be known before it can be decided.
+pub struct Evidence {
+    events: Vec<Event>,
+    /// How far the catalog must have been read.
+    pub catalog_needed: Offset,
+}
+
+/// Reads what a conversion's state holds.
+///
+/// # Errors
+/// An event in the state is none of a schema known here.
+pub fn read(state: &ConversionState) -> Result<Evidence, DecodeError> {
+    let events = merge::stored(state)?;
+    let catalog_needed = facts::catalog_needed(&events, &state.journeys);
+    Ok(Evidence { events, catalog_needed })
+}
+
+/// Decides a conversion anew, by what `read` found in this state. None where nothing but the revision would differ from
+/// the current decision, and where there is nothing to decide: an alias whose event came with its order only.
 ///
 /// The catalog must have read up to `catalog_needed`.
 ///
 /// # Errors
-/// A record in the state is none of a schema known here; the state is unchanged then.
-pub fn decide(state: &mut ConversionState, catalog: &Catalog) -> Result<Option<Revision>, DecodeError> {
-    let events = merge::stored(state)?;
-    let Some(facts) = Facts::of(events, &state.journeys, state.same_as) else { return Ok(None) };
+/// The decision in the state is none of a schema known here; the state is unchanged then.
+pub fn decide(
+    state: &mut ConversionState,
+    evidence: Evidence,
+    catalog: &Catalog,
+) -> Result<Option<Revision>, DecodeError> {
+    let Some(facts) = Facts::of(evidence.events, &state.journeys, state.same_as) else { return Ok(None) };
     let current = state.decision.as_deref().map(codec::decode::<Decision>).transpose()?;
     let (ruling, explanation) = ruling::rule(&facts, catalog);
     let earnings = match &ruling {
@@ -81,25 +102,10 @@ pub fn decide(state: &mut ConversionState, catalog: &Catalog) -> Result<Option<R
         }
         decision.revision += 1;
     }
-    let mut attributions = taken_back(&state.attributions)?;
-    let rows = earnings.iter().flat_map(|earnings| record::attributions(&decision, earnings)).collect::<Vec<_>>();
+    // The rows of the current revision as they were, so that sums over all rows stay right.
+    let taken_back = current.iter().flat_map(record::attributions).map(|row| Attribution { sign: -1, ..row });
+    let attributions = taken_back.chain(record::attributions(&decision)).collect();
     let entries = books::book(&mut state.booked, &decision, &ruling, earnings.as_ref());
     state.decision = Some(codec::encode(&decision));
-    state.attributions = rows.iter().map(|row| Framed(codec::encode(row))).collect();
-    attributions.extend(rows);
     Ok(Some(Revision { decision, attributions, entries }))
-}
-
-/// How far the catalog must have been read before the conversion can be decided.
-///
-/// # Errors
-/// An event in the state is none of a schema known here.
-pub fn catalog_needed(state: &ConversionState) -> Result<Offset, DecodeError> {
-    let events = merge::stored(state)?;
-    Ok(facts::catalog_needed(&events, &state.journeys))
-}
-
-/// The rows of the current revision as they were, with sign -1, so that sums over all rows stay right.
-fn taken_back(rows: &[Framed]) -> Result<Vec<Attribution>, DecodeError> {
-    rows.iter().map(|Framed(row)| Ok(Attribution { sign: -1, ..codec::decode::<Attribution>(row)? })).collect()
 }

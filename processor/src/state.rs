@@ -108,8 +108,8 @@ pub trait Store {
 
     fn write(&mut self, batch: Batch) -> Result<(), StoreError>;
 
-    /// Takes the touch of a click; `next` is the offset behind the click.
-    fn put_touch(&mut self, key: &TouchKey, value: &[u8], next: NextOffset) -> Result<(), StoreError>;
+    /// Takes the touch of a click that reached its topic at `arrived`; `next` is the offset behind it.
+    fn put_touch(&mut self, key: &TouchKey, value: &[u8], arrived: Micros, next: NextOffset) -> Result<(), StoreError>;
 
     /// Visits a journey's touches with `from <= time < to` by time and click, each once.
     fn touches(
@@ -123,7 +123,7 @@ pub trait Store {
     /// Up to where in `clicks` the touches have been put.
     fn touches_position(&self) -> NextOffset;
 
-    /// Forgets touches before this time, by whole weeks.
+    /// Forgets the touches of clicks that arrived before this time, by whole weeks.
     fn expire_touches(&mut self, before: Micros) -> Result<(), StoreError>;
 
     /// Has what is worth it brought to the disk, without waiting where the store can do so beside the data path.

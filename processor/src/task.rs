@@ -159,7 +159,7 @@ impl<S: Store> Task<S> {
 
     /// Takes a click while restoring: its touch is put, nothing is probed, nothing sent.
     pub fn restore_click(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
-        let put = stage::join::with_click(record, |click| self.put_touch(click, record.offset).map(|_| ()));
+        let put = stage::join::with_click(record, |click| self.put_touch(click, record).map(|_| ()));
         // One that does not decode is in dead-letters already.
         put.unwrap_or(Ok(()))
     }
@@ -223,11 +223,15 @@ impl<S: Store> Task<S> {
     }
 
     /// Puts a click's touch and returns its journey's prefix.
-    pub(crate) fn put_touch(&mut self, click: &ClickView<'_>, offset: Offset) -> Result<JourneyPrefix, StoreError> {
+    pub(crate) fn put_touch(
+        &mut self,
+        click: &ClickView<'_>,
+        record: &Record<'_>,
+    ) -> Result<JourneyPrefix, StoreError> {
         let prefix = keys::journey(self.scopes.of(click.tenant, click.advertiser), click.journey_id);
         let key = keys::touch(&prefix, click.occurred_at, click.click_id);
         keys::touch_value(click, &mut self.touch);
-        self.store.put_touch(&key, &self.touch, offset.next())?;
+        self.store.put_touch(&key, &self.touch, record.timestamp, record.offset.next())?;
         Ok(prefix)
     }
 

@@ -193,4 +193,6 @@ fn decode_earlier<T: Record>(writer: &'static Schema, body: &mut &[u8]) -> Resul
 }
 
 #[cfg(test)]
+pub(crate) mod authority;
+#[cfg(test)]
 mod tests;

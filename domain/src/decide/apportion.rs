@@ -10,6 +10,10 @@ pub(super) fn apportion(total: u128, weights: &[u128]) -> Vec<u128> {
     if sum == 0 {
         return vec![0; weights.len()];
     }
+    // Divisions of 128 bits are slow, and most often one takes all.
+    if let Some(all) = weights.iter().position(|weight| *weight == sum) {
+        return (0..weights.len()).map(|at| if at == all { total } else { 0 }).collect();
+    }
     let mut parts: Vec<u128> = weights.iter().map(|weight| total * weight / sum).collect();
     let left = total - parts.iter().sum::<u128>();
     let mut by_remainder: Vec<usize> = (0..weights.len()).collect();

@@ -3,19 +3,15 @@
 use super::apportion::apportion;
 use super::explain::money;
 use super::models;
-use super::ruling::{Earned, EarningTouch};
+use super::ruling::Earned;
 use schemas::decimal::{Amount, Credit, Currency, Fixed};
 use schemas::name::PublisherId;
-use schemas::record::attribution::Model;
 use schemas::record::catalog::Contract;
 use schemas::record::decision::PublisherShare;
 use schemas::record::event::Event;
 use std::collections::BTreeMap;
 
-pub(super) struct Earnings<'e> {
-    pub touches: &'e [EarningTouch],
-    /// Of every model, in the order of `Model::ALL`; one credit per touch.
-    pub credits: Vec<(Model, Vec<Credit>)>,
+pub(super) struct Earnings {
     pub commission: Amount,
     pub payout: Amount,
     pub platform_fee: Amount,
@@ -24,16 +20,12 @@ pub(super) struct Earnings<'e> {
     pub arithmetic: String,
 }
 
-impl<'e> Earnings<'e> {
-    pub fn of(event: &Event, earned: &'e Earned) -> Self {
-        let times: Vec<_> = earned.touches.iter().map(|touch| touch.at).collect();
-        let credits: Vec<_> = Model::ALL.into_iter().map(|model| (model, models::credits(model, &times))).collect();
+impl Earnings {
+    pub fn of(event: &Event, earned: &Earned) -> Self {
         let contract = earned.terms.body;
         let commission = commission(event, contract);
-        let shares = shares(commission, &paid_credits(earned, &credits), contract, event.currency);
+        let shares = shares(commission, &paid_credits(earned), contract, event.currency);
         Earnings {
-            touches: &earned.touches,
-            credits,
             commission,
             payout: shares.iter().map(|share| share.payout).sum(),
             platform_fee: shares.iter().map(|share| share.platform_fee).sum(),
@@ -48,13 +40,13 @@ fn commission(event: &Event, contract: &Contract) -> Amount {
     event.value.max(Amount::ZERO).rate(contract.commission_rate_ppm, event.currency)
 }
 
-fn paid_credits(earned: &Earned, credits: &[(Model, Vec<Credit>)]) -> BTreeMap<PublisherId, Credit> {
-    let paying = credits.iter().filter(|(model, _)| *model == earned.terms.body.paying_model);
+fn paid_credits(earned: &Earned) -> BTreeMap<PublisherId, Credit> {
+    let times: Vec<_> = earned.touches.iter().map(|touch| touch.at).collect();
+    let credits = models::credits(earned.terms.body.paying_model, &times);
     let mut of_publisher: BTreeMap<PublisherId, Credit> = BTreeMap::new();
-    for (touch, credit) in paying.flat_map(|(_, credits)| earned.touches.iter().zip(credits)) {
-        *of_publisher.entry(touch.publisher.clone()).or_default() += *credit;
+    for (touch, credit) in earned.touches.iter().zip(credits).filter(|(_, credit)| !credit.is_zero()) {
+        *of_publisher.entry(touch.publisher.clone()).or_default() += credit;
     }
-    of_publisher.retain(|_, credit| !credit.is_zero());
     of_publisher
 }
 

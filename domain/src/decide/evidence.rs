@@ -1,7 +1,7 @@
 //! What each piece of evidence is worth by itself: the touches or the code that it stands for, or why it stands for
 //! nothing. Which one wins is `ruling`'s.
 
-use super::explain::span;
+use super::explain::Span;
 use super::facts::{self, Facts};
 use super::touches::JudgedJourney;
 use schemas::catalog::{AsOf, Catalog};
@@ -40,7 +40,7 @@ pub(super) fn judge<'f>(facts: &'f Facts, journeys: &[JudgedJourney], catalog: &
     pairs
         .map(|(event, evidence)| {
             let finding = if facts.too_late_to_count(event) {
-                nothing("delivery_too_late", span(facts::lateness(event)))
+                nothing("delivery_too_late", Span(facts::lateness(event)).to_string())
             } else {
                 match evidence.names {
                     EvidenceNames::Touch => token(evidence, journeys),

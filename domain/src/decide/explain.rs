@@ -2,15 +2,22 @@
 
 use schemas::decimal::{Amount, Currency};
 use schemas::time::{MICROS_PER_DAY, MICROS_PER_SECOND};
+use std::fmt;
 
-/// A length of time to the microsecond: `30 d 00:00:00.000001`, `00:10:00`.
-pub(super) fn span(micros: i64) -> String {
-    let micros = micros.unsigned_abs();
-    let (day, second) = (MICROS_PER_DAY.unsigned_abs(), MICROS_PER_SECOND.unsigned_abs());
-    let (days, seconds, rest) = (micros / day, micros % day / second, micros % second);
-    let days = if days > 0 { format!("{days} d ") } else { String::new() };
-    let rest = if rest > 0 { format!(".{rest:06}") } else { String::new() };
-    format!("{days}{:02}:{:02}:{:02}{rest}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+/// A length of time to the microsecond, without its sign: `30 d 00:00:00.000001`, `00:10:00`.
+pub(super) struct Span(pub i64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.unsigned_abs();
+        let (day, second) = (MICROS_PER_DAY.unsigned_abs(), MICROS_PER_SECOND.unsigned_abs());
+        let (days, seconds, rest) = (micros / day, micros % day / second, micros % second);
+        if days > 0 {
+            write!(out, "{days} d ")?;
+        }
+        write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
+        if rest > 0 { write!(out, ".{rest:06}") } else { Ok(()) }
+    }
 }
 
 /// An amount with the places of its currency, and with more where it has them: `100.00`, `0.123456`.
@@ -34,7 +41,7 @@ mod tests {
             (30 * MICROS_PER_DAY + 1, "30 d 00:00:00.000001"),
             (-3_723_500_000, "01:02:03.500000"),
         ] {
-            assert_eq!(span(micros), expected);
+            assert_eq!(Span(micros).to_string(), expected);
         }
     }
 

@@ -8,6 +8,9 @@ use schemas::time::Micros;
 
 /// The credits of touches at these times, in order and at least one; they sum to exactly 1.
 pub fn credits(model: Model, touches: &[Micros]) -> Vec<Credit> {
+    if let [_] = touches {
+        return vec![Credit::ONE];
+    }
     let weights = weights(model, touches);
     apportion(Credit::ONE.0.unsigned_abs(), &weights).into_iter().map(|part| Fixed(part as i128)).collect()
 }

@@ -3,12 +3,14 @@
 use super::commission::Earnings;
 use super::explain::money;
 use super::facts::Facts;
+use super::models;
 use super::ruling::{Explanation, Ruling};
 use schemas::decimal::Amount;
 use schemas::name::PublisherId;
-use schemas::record::attribution::{Attribution, CreditRow};
-use schemas::record::decision::{Decision, DeliveryNote, Outcome};
+use schemas::record::attribution::{Attribution, CreditRow, Model};
+use schemas::record::decision::{Decision, DeliveryNote, Outcome, TouchVerdict};
 use schemas::record::event::Event;
+use schemas::time::Micros;
 use std::collections::BTreeMap;
 
 /// The first revision; the caller numbers it.
@@ -94,19 +96,22 @@ fn compared(event: &Event, earning: &Event) -> String {
     }
 }
 
-/// One row per publisher with every model's credits of its touches.
-pub(super) fn attributions(decision: &Decision, earnings: &Earnings) -> Vec<Attribution> {
+/// One row per publisher with every model's credits of its touches: a function of the decision, in which the touches that
+/// earn are those that were kept. So a later revision takes them back without their having been stored.
+pub(super) fn attributions(decision: &Decision) -> Vec<Attribution> {
+    let kept: Vec<&TouchVerdict> = decision.touches.iter().filter(|touch| touch.kept).collect();
+    let times: Vec<Micros> = kept.iter().map(|touch| touch.occurred_at).collect();
     let mut of_publisher: BTreeMap<&PublisherId, Vec<CreditRow>> = BTreeMap::new();
-    for (model, credits) in &earnings.credits {
-        for (touch, credit) in earnings.touches.iter().zip(credits).filter(|(_, credit)| !credit.is_zero()) {
+    for model in Model::ALL {
+        for (touch, credit) in kept.iter().zip(models::credits(model, &times)).filter(|(_, credit)| !credit.is_zero()) {
             of_publisher.entry(&touch.publisher).or_default().push(CreditRow {
-                model: *model,
+                model,
                 click_id: touch.click_id,
-                touch_at: touch.at,
+                touch_at: touch.occurred_at,
                 campaign: touch.campaign.clone(),
                 link: touch.link.clone(),
-                credit: *credit,
-                attributed_value: decision.value.times(*credit),
+                credit,
+                attributed_value: decision.value.times(credit),
             });
         }
     }

@@ -5,7 +5,7 @@
 //! winner's campaign and contract are the conversion's, also where its own order would differ again.
 
 use super::evidence::{self, Code, Finding, JudgedEvidence};
-use super::explain::span;
+use super::explain::Span;
 use super::facts::{self, Facts};
 use super::touches::{self, JudgedJourney};
 use schemas::catalog::{AsOf, Catalog};
@@ -93,7 +93,7 @@ impl<'w, 'c> Waterfall<'w, 'c> {
             return (nobody(Outcome::SameAsOrder, "same_as_order", order.to_string()), None, default);
         }
         if facts::is_late(earning) {
-            return (nobody(Outcome::TooLate, "too_late", span(facts::lateness(earning))), None, default);
+            return (nobody(Outcome::TooLate, "too_late", Span(facts::lateness(earning)).to_string()), None, default);
         }
         let Some((_, campaign, seen)) = self.strongest(&default) else {
             return (self.unattributed(), None, default);

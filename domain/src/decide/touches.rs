@@ -1,6 +1,6 @@
 //! Which touches of the known journeys may earn: judged one by one, as of the catalog that the click saw.
 
-use super::explain::span;
+use super::explain::Span;
 use super::facts::Facts;
 use schemas::catalog::{AsOf, Catalog};
 use schemas::id::{ClickId, JourneyId};
@@ -60,7 +60,7 @@ fn verdict(touch: &Touch, named: &[ClickId], earning: &Event, catalog: &Catalog)
     let age = earning.occurred_at.since(touch.occurred_at);
     let within_skew = age >= -CLOCK_SKEW_MICROS && named.contains(&touch.click_id);
     if age < 0 && !within_skew {
-        return (false, "after_event", format!("{} after the event", span(age)));
+        return (false, "after_event", format!("{} after the event", Span(age)));
     }
     let as_of = AsOf { offset: touch.catalog_offset, time: touch.occurred_at };
     let Some(campaign) = catalog.campaign(&earning.tenant, &touch.campaign, as_of) else {
@@ -74,10 +74,10 @@ fn verdict(touch: &Touch, named: &[ClickId], earning: &Event, catalog: &Catalog)
     }
     let look_back = campaign.body.look_back_seconds.saturating_mul(MICROS_PER_SECOND);
     if age > look_back {
-        return (false, "outside_window", format!("age {}, look-back {}", span(age), span(look_back)));
+        return (false, "outside_window", format!("age {}, look-back {}", Span(age), Span(look_back)));
     }
     match age {
-        0.. => (true, "eligible", format!("age {}, look-back {}", span(age), span(look_back))),
-        _ => (true, "clock_skew", format!("{} after the event, named by its token", span(age))),
+        0.. => (true, "eligible", format!("age {}, look-back {}", Span(age), Span(look_back))),
+        _ => (true, "clock_skew", format!("{} after the event, named by its token", Span(age))),
     }
 }

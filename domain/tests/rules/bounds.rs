@@ -83,7 +83,8 @@ fn a_click_in_the_middle_of_a_long_journey_counts_as_seen() {
         ..token(schemas::record::event::EvidenceSource::ClickId, 1, 1)
     });
     let mut state = merged(&[input(&event, Some(1), (0..1000).map(|number| touch(number, 1)).collect())]);
-    let decision = decide::decide(&mut state, &catalog()).expect("decodes").expect("decided").decision;
+    let evidence = decide::read(&state).expect("decodes");
+    let decision = decide::decide(&mut state, evidence, &catalog()).expect("decodes").expect("decided").decision;
     assert_eq!((decision.reason.as_str(), decision.touches_not_listed), ("click_id", 746));
 }
 

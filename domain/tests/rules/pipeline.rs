@@ -109,12 +109,12 @@ impl Pipeline {
         let before = state.clone();
         if decide::merge(state, candidates).expect("decodes") == Merged::Unchanged {
             assert_eq!(*state, before, "unchanged is unchanged");
-            assert_eq!(decide::decide(state, &self.catalog).expect("decodes"), None, "nothing new, nothing decided");
+            assert_eq!(decided(state, &self.catalog), None, "nothing new, nothing decided");
             return;
         }
-        assert!(self.catalog.has_read(decide::catalog_needed(state).expect("decodes")));
-        let Some(revision) = decide::decide(state, &self.catalog).expect("decodes") else { return };
-        assert_eq!(decide::decide(state, &self.catalog).expect("decodes"), None, "deciding again says the same");
+        assert!(self.catalog.has_read(decide::read(state).expect("decodes").catalog_needed));
+        let Some(revision) = decided(state, &self.catalog) else { return };
+        assert_eq!(decided(state, &self.catalog), None, "deciding again says the same");
         // The changelog gives back what was written to it.
         *state = codec::decode(&codec::encode(state)).expect("encoded here");
         self.attributions.extend(revision.attributions);
@@ -156,8 +156,12 @@ impl Pipeline {
 
     pub fn ending(&self) -> Ending {
         let decisions = self.states.keys().filter_map(|conversion| self.decision(*conversion));
-        let rows = self.states.values().flat_map(|state| &state.attributions);
-        let rows = rows.map(|row| codec::decode::<Attribution>(&row.0).expect("encoded here"));
+        let current = |row: &&Attribution| {
+            let decision = self.decision(row.conversion_id).expect("a row is of a decision");
+            row.sign > 0 && row.revision == decision.revision
+        };
+        let mut rows: Vec<Attribution> = self.attributions.iter().filter(current).cloned().collect();
+        rows.sort_by(|a, b| (a.conversion_id, &a.publisher).cmp(&(b.conversion_id, &b.publisher)));
         let mut accounts: BTreeMap<_, Amount> = BTreeMap::new();
         for entry in &self.entries {
             for posting in &entry.postings {
@@ -168,9 +172,14 @@ impl Pipeline {
         let balances = self.balances.iter().map(|(key, balance)| (key.clone(), (balance.held, balance.conversions)));
         Ending {
             decisions: decisions.map(|decision| Decision { revision: 0, ..decision }).collect(),
-            attributions: rows.map(|row| Attribution { revision: 0, ..row }).collect(),
+            attributions: rows.into_iter().map(|row| Attribution { revision: 0, ..row }).collect(),
             accounts,
             balances: balances.filter(|(_, balance)| *balance != (Amount::ZERO, 0)).collect(),
         }
     }
+}
+
+fn decided(state: &mut ConversionState, catalog: &Catalog) -> Option<decide::Revision> {
+    let evidence = decide::read(state).expect("decodes");
+    decide::decide(state, evidence, catalog).expect("decodes")
 }

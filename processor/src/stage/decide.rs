@@ -28,12 +28,13 @@ pub fn candidates<S: Store>(
         Merged::Changed => {}
     }
     // What `merge` let in decodes; an error from here on is the stored state's.
-    let needed = decide::catalog_needed(&state).map_err(corrupt)?;
+    let evidence = decide::read(&state).map_err(corrupt)?;
+    let needed = evidence.catalog_needed;
     let catalog = around.catalog(needed).map_err(|missing| match missing {
         NoCatalog::Behind => StageError::Task(TaskError::CatalogBehind(needed)),
         NoCatalog::NeverWritten => StageError::Poison(Poison::Catalog(needed)),
     })?;
-    let revision = decide::decide(&mut state, &catalog).map_err(corrupt)?;
+    let revision = decide::decide(&mut state, evidence, &catalog).map_err(corrupt)?;
     task.overlay.put(Table::Conversions, key, codec::encode(&state));
     if let Some(revision) = revision {
         send(task, &revision);

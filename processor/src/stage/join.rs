@@ -56,7 +56,7 @@ pub fn with_click<R>(record: &Record<'_>, take: impl FnOnce(&ClickView<'_>) -> R
 /// A click: its touch is put; the journey's earlier-delivered events are sent again with it.
 pub fn click<S: Store>(task: &mut Task<S>, record: &Record<'_>) -> Result<(), StageError> {
     let put = with_click(record, |click| {
-        let prefix = task.put_touch(click, record.offset)?;
+        let prefix = task.put_touch(click, record)?;
         Ok::<_, StoreError>((prefix, click.journey_id, click.occurred_at))
     });
     let (prefix, journey, occurred_at) = put??;

@@ -53,10 +53,11 @@ fn time_bytes(time: Micros) -> [u8; 8] {
     time.0.max(0).to_be_bytes()
 }
 
-/// The week of a touch: touches are kept and expire by it.
-pub fn bucket(time: Micros) -> i64 {
+/// The week in which a click reached its topic, by the broker's clock: touches are kept and expire by it. Not the week of
+/// the click itself: old clicks may be imported, and one edge's clock may be wrong.
+pub fn bucket(arrived: Micros) -> u32 {
     const WEEK: i64 = 7 * 24 * 3600 * 1_000_000;
-    time.0.max(0) / WEEK
+    (arrived.0.max(0) / WEEK) as u32
 }
 
 pub fn touch(prefix: &JourneyPrefix, occurred_at: Micros, click: ClickId) -> TouchKey {

@@ -15,7 +15,8 @@ pub struct MemoryStore {
 #[derive(Clone, Debug, Default)]
 struct Content {
     entries: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
-    touches: BTreeMap<TouchKey, Vec<u8>>,
+    /// With the bucket of each.
+    touches: BTreeMap<TouchKey, (u32, Vec<u8>)>,
     touches_next: NextOffset,
 }
 
@@ -57,8 +58,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn put_touch(&mut self, key: &TouchKey, value: &[u8], next: NextOffset) -> Result<(), StoreError> {
-        self.now.touches.insert(*key, value.to_vec());
+    fn put_touch(&mut self, key: &TouchKey, value: &[u8], arrived: Micros, next: NextOffset) -> Result<(), StoreError> {
+        self.now.touches.insert(*key, (keys::bucket(arrived), value.to_vec()));
         self.now.touches_next = next;
         Ok(())
     }
@@ -70,7 +71,7 @@ impl Store for MemoryStore {
         to: Micros,
         visit: &mut VisitTouch<'_>,
     ) -> Result<(), StoreError> {
-        for (key, value) in self.now.touches.range(keys::first_touch(prefix)..) {
+        for (key, (_, value)) in self.now.touches.range(keys::first_touch(prefix)..) {
             let time = keys::time_of(key);
             if keys::prefix_of(key) != prefix || time >= to || (time >= from && !visit(key, value)) {
                 break;
@@ -85,7 +86,7 @@ impl Store for MemoryStore {
 
     fn expire_touches(&mut self, before: Micros) -> Result<(), StoreError> {
         let first = keys::bucket(before);
-        self.now.touches.retain(|key, _| keys::bucket(keys::time_of(key)) >= first);
+        self.now.touches.retain(|_, (bucket, _)| *bucket >= first);
         Ok(())
     }
 

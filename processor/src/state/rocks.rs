@@ -169,8 +169,8 @@ impl Store for RocksStore {
         self.db.write_opt(writes, &self.unlogged).map_err(failed("write"))
     }
 
-    fn put_touch(&mut self, key: &TouchKey, value: &[u8], next: NextOffset) -> Result<(), StoreError> {
-        self.touches.put(key, value, next, self.touch_index.each())
+    fn put_touch(&mut self, key: &TouchKey, value: &[u8], arrived: Micros, next: NextOffset) -> Result<(), StoreError> {
+        self.touches.put(key, value, arrived, next, self.touch_index.each())
     }
 
     fn touches(

@@ -95,7 +95,7 @@ fn touches_suite(store: &mut dyn Store) {
             store.flush().expect("flushes");
         }
         let next = NextOffset(offset as i64 + 1);
-        store.put_touch(&touch_key(journey, time, click), &[click], next).expect("puts");
+        store.put_touch(&touch_key(journey, time, click), &[click], Micros(time), next).expect("puts");
     }
     assert_eq!(store.touches_position(), NextOffset(5));
     let all = vec![(WEEK, vec![2]), (5 * WEEK, vec![1]), (5 * WEEK + 1, vec![4])];

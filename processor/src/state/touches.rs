@@ -1,7 +1,7 @@
-//! The touches of a partition: an index in memory in front of sorted runs on the disk, by time bucket.
+//! The touches of a partition: an index in memory in front of sorted runs on the disk, by bucket.
 //!
-//! They are a pure function of `clicks`, which is their changelog: no transaction, no write-ahead log, no RocksDB
-//! (decision 0010). A put goes to the index; a full index is frozen and written as one run a bucket beside the data path;
+//! A bucket is a week by the broker's clock. Touches are a pure function of `clicks`, which is their changelog: no transaction, no write-ahead log, no RocksDB
+//! (decision 12). A put goes to the index; a full index is frozen and written as one run a bucket beside the data path;
 //! runs of a bucket are merged when they get many; an expired bucket's files are removed whole.
 //!
 //! **Invariant:** `durable` is the place in `clicks` up to which all touches are in runs that the manifest names.
@@ -42,9 +42,9 @@ pub struct Touches {
     next: NextOffset,
     writing: Option<Writing>,
     merging: Option<Merging>,
-    buckets: BTreeMap<i64, BTreeMap<u64, Arc<Run>>>,
+    buckets: BTreeMap<u32, BTreeMap<u64, Arc<Run>>>,
     durable: NextOffset,
-    first_bucket: i64,
+    first_bucket: u32,
     next_number: u64,
     found: Found,
 }
@@ -81,7 +81,7 @@ impl Touches {
     pub fn open(folder: &Path, writer: Worker, merger: Worker) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).map_err(failed("make a folder"))?;
         let manifest = Manifest::read(folder)?;
-        let mut buckets: BTreeMap<i64, BTreeMap<u64, Arc<Run>>> = BTreeMap::new();
+        let mut buckets: BTreeMap<u32, BTreeMap<u64, Arc<Run>>> = BTreeMap::new();
         for &(bucket, number) in &manifest.runs {
             let run = Run::open(&worker::path(folder, bucket, number))?;
             buckets.entry(bucket).or_default().insert(number, Arc::new(run));
@@ -116,11 +116,17 @@ impl Touches {
     }
 
     /// Takes the touch of a click; `next` is the offset behind the click. `share` bounds the bytes in memory.
-    pub fn put(&mut self, key: &TouchKey, value: &[u8], next: NextOffset, share: usize) -> Result<(), StoreError> {
-        if keys::bucket(keys::time_of(key)) < self.first_bucket {
-            metrics::counter!("processor_expired_touches_total").increment(1);
-        } else {
-            self.active.put(key, value);
+    pub fn put(
+        &mut self,
+        key: &TouchKey,
+        value: &[u8],
+        arrived: Micros,
+        next: NextOffset,
+        share: usize,
+    ) -> Result<(), StoreError> {
+        let bucket = keys::bucket(arrived);
+        if bucket >= self.first_bucket {
+            self.active.put(key, value, bucket);
         }
         self.next = next;
         // One index is filled while the other is written.
@@ -146,10 +152,8 @@ impl Touches {
         if let Some(writing) = &self.writing {
             writing.index.visit(prefix, from, to, &mut gather);
         }
-        for runs in self.buckets.range(keys::bucket(from)..=keys::bucket(to)).map(|(_, runs)| runs) {
-            for run in runs.values() {
-                run.visit(prefix, from, to, &mut gather)?;
-            }
+        for run in self.buckets.values().flat_map(BTreeMap::values) {
+            run.visit(prefix, from, to, &mut gather)?;
         }
         touches.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         touches.dedup_by(|a, b| a.0 == b.0);
@@ -270,7 +274,7 @@ impl Touches {
         self.settle(true)
     }
 
-    /// Removes the buckets that end before `before`; their touches are not taken any more.
+    /// Removes the buckets whose clicks all arrived before `before`; touches of these are not taken any more.
     pub fn expire(&mut self, before: Micros) -> Result<(), StoreError> {
         let first = keys::bucket(before);
         if first <= self.first_bucket {

@@ -1,14 +1,18 @@
 //! Every record goes through its schema and back; every schema is held against its committed earlier versions.
 
 use super::*;
+use crate::decimal::Ppm;
 use crate::decimal::{Currency, Fixed};
+use crate::id::RejectedId;
 use crate::id::{ClickId, ConversionId, JourneyId, PayloadHash};
 use crate::name::{AdvertiserId, ApiKeyId, CampaignId, LinkCode, PublisherId, TenantId};
 use crate::offset::Offset;
 use crate::record::attribution::{CreditRow, Model};
 use crate::record::candidates::Touch;
+use crate::record::catalog::{Contract, EntityKind};
 use crate::record::event::{Action, Evidence, EvidenceNames, EvidenceSource};
-use crate::record::state::{Delivery, Framed};
+use crate::record::rejected::RejectedWhat;
+use crate::record::state::Delivery;
 use crate::time::Micros;
 use apache_avro::schema_compatibility::SchemaCompatibility;
 use std::fmt::Debug;
@@ -16,6 +20,8 @@ use std::fmt::Debug;
 fn there_and_back<T: Record + PartialEq + Debug>(record: &T) {
     let bytes = encode(record);
     assert_eq!(&decode::<T>(&bytes).expect("decodes"), record);
+    assert_eq!(bytes, authority::encode(record), "as apache-avro writes it");
+    assert_eq!(authority::decode::<T>(&bytes).as_ref(), Some(record), "apache-avro reads it");
     let longer = [bytes.as_slice(), &[0]].concat();
     assert!(matches!(decode::<T>(&longer), Err(DecodeError::Trailing(1))));
     for end in 0..bytes.len() {
@@ -108,10 +114,60 @@ fn records_go_there_and_back() {
         journeys: vec![],
         same_as: Some(ConversionId([8; 16])),
         decision: Some(vec![1, 2]),
-        attributions: vec![Framed(vec![3])],
         booked: vec![],
     });
     there_and_back(&BalanceState::default());
+    there_and_back(&Rejected {
+        rejected_id: RejectedId([1; 16]),
+        what: RejectedWhat::Event,
+        tenant: event().tenant,
+        advertiser: None,
+        link: Some("L1".into()),
+        event_id: None,
+        reason: "head_request".into(),
+        value: String::new(),
+        occurred_at: Micros(-1),
+        catalog_offset: Offset(i64::MAX),
+        user_agent: None,
+    });
+    there_and_back(&DeadLetter {
+        topic: "clicks".into(),
+        partition: 3,
+        offset: Offset(1),
+        stage: "join".into(),
+        error: "no value".into(),
+        key: Some(Vec::new()),
+        value: None,
+        failed_at: Micros(i64::MIN),
+    });
+    there_and_back(&CatalogEntry {
+        contract: Some(Contract {
+            commission_rate_ppm: Ppm(125_000),
+            platform_share_ppm: Ppm(300_000),
+            paying_model: Model::Position,
+            hold_days: 30,
+            evidence_order: vec![EvidenceSource::Coupon, EvidenceSource::Referrer],
+        }),
+        ..CatalogEntry::bare(EntityKind::Contract, event().tenant, "standard")
+    });
+}
+
+proptest::proptest! {
+    /// Damaged events: both readers refuse them, or both read the same.
+    #[test]
+    fn our_reader_and_apache_avros_agree_on_damaged_events(
+        flips in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::num::u8::ANY), 1..4),
+        cut in proptest::prelude::any::<proptest::sample::Index>(),
+    ) {
+        let mut framed = encode(&event());
+        for (at, byte) in flips {
+            let at = HEADER_BYTES + at.index(framed.len() - HEADER_BYTES);
+            framed[at] = byte;
+            proptest::prop_assert_eq!(decode::<Event>(&framed).ok(), authority::decode::<Event>(&framed));
+        }
+        let cut = HEADER_BYTES + cut.index(framed.len() - HEADER_BYTES);
+        proptest::prop_assert_eq!(decode::<Event>(&framed[..cut]).ok(), authority::decode::<Event>(&framed[..cut]));
+    }
 }
 
 #[test]

@@ -18,15 +18,8 @@ pub struct ConversionState {
     /// The current `Decision`, framed.
     #[serde(with = "apache_avro::serde::bytes_opt")]
     pub decision: Option<Vec<u8>>,
-    /// The current `Attribution` records, framed, sign 1.
-    pub attributions: Vec<Framed>,
     pub booked: Vec<Booked>,
 }
-
-/// A framed record inside another record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Framed(#[serde(with = "apache_avro::serde::bytes")] pub Vec<u8>);
 
 /// What was reported under one event id with one payload: its least delivery by (time, receipt). Of several payloads
 /// under one id the one received first counts, the others are conflicting repeats.

@@ -20,13 +20,13 @@ pub struct Manifest {
     /// The offset behind the last click whose touch is in a run.
     next: i64,
     /// By bucket and number.
-    pub runs: Vec<(i64, u64)>,
+    pub runs: Vec<(u32, u64)>,
     /// Touches of earlier buckets have expired.
-    pub first_bucket: i64,
+    pub first_bucket: u32,
 }
 
 impl Manifest {
-    pub fn new(next: NextOffset, runs: Vec<(i64, u64)>, first_bucket: i64) -> Self {
+    pub fn new(next: NextOffset, runs: Vec<(u32, u64)>, first_bucket: u32) -> Self {
         Manifest { format: FORMAT, next: next.0, runs, first_bucket }
     }
 
@@ -39,7 +39,7 @@ impl Manifest {
         let text = match std::fs::read(folder.join(NAME)) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok(Manifest::new(NextOffset(0), Vec::new(), i64::MIN));
+                return Ok(Manifest::new(NextOffset(0), Vec::new(), 0));
             }
             Err(error) => return Err(failed("read the manifest of touches")(error)),
         };

@@ -1,4 +1,4 @@
-//! A sorted run of touches of one time bucket: an immutable file, written once from first to last key.
+//! A sorted run of touches of one bucket: an immutable file, written once from first to last key.
 //!
 //! ```text
 //! block*      entries of about 4 KiB, then their CRC-32

@@ -61,7 +61,7 @@ proptest! {
         let folder = tempfile::tempdir().expect("a folder");
         let mut touches = open(folder.path());
         let mut log: Vec<TouchKey> = Vec::new();
-        let mut first_bucket = i64::MIN;
+        let mut first_bucket = 0;
         // About a dozen touches fill an index.
         let share = 3000;
         for step in steps {
@@ -69,7 +69,7 @@ proptest! {
                 Step::Put { journey, day, click } => {
                     let key = keys::touch(&prefix(journey), Micros(day * DAY), ClickId([click; 16]));
                     log.push(key);
-                    touches.put(&key, &key[40..], NextOffset(log.len() as i64), share).expect("puts");
+                    touches.put(&key, &key[40..], Micros(day * DAY), NextOffset(log.len() as i64), share).expect("puts");
                 }
                 Step::Checkpoint => touches.checkpoint().expect("writes"),
                 Step::Flush => {
@@ -81,7 +81,7 @@ proptest! {
                     touches = open(folder.path());
                     let durable = touches.position().0 as usize;
                     for (at, key) in log.iter().enumerate().skip(durable) {
-                        touches.put(key, &key[40..], NextOffset(at as i64 + 1), share).expect("puts");
+                        touches.put(key, &key[40..], keys::time_of(key), NextOffset(at as i64 + 1), share).expect("puts");
                     }
                 }
                 Step::Expire { day } => {
@@ -105,13 +105,18 @@ proptest! {
     }
 }
 
+/// Journeys in no order.
+fn numbered(number: usize) -> JourneyPrefix {
+    let mut prefix = prefix(0);
+    prefix[..8].copy_from_slice(&(number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    prefix
+}
+
 fn filled(folder: &Path, runs: usize) -> Touches {
     let mut touches = open(folder);
     for number in 0..runs * 1000 {
-        let mut prefix = prefix(0);
-        prefix[..8].copy_from_slice(&(number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
-        let key = keys::touch(&prefix, Micros(DAY), ClickId([1; 16]));
-        touches.put(&key, b"value", NextOffset(number as i64 + 1), usize::MAX).expect("puts");
+        let key = keys::touch(&numbered(number), Micros(DAY), ClickId([1; 16]));
+        touches.put(&key, b"value", Micros(DAY), NextOffset(number as i64 + 1), usize::MAX).expect("puts");
         if number % 1000 == 999 {
             touches.flush().expect("writes");
         }
@@ -128,6 +133,15 @@ fn many_runs_are_merged_and_lose_nothing() {
     }
     let runs: Vec<u64> = touches.buckets.values().flat_map(BTreeMap::values).map(|run| run.entries()).collect();
     assert_eq!(runs.iter().sum::<u64>(), 20_000);
+    for number in 0..20_000 {
+        let mut found = 0;
+        let visit = &mut |_: &TouchKey, value: &[u8]| {
+            found += usize::from(value == b"value");
+            true
+        };
+        touches.visit(&numbered(number), Micros(0), Micros(i64::MAX), visit).expect("reads");
+        assert_eq!(found, 1, "journey {number}");
+    }
     assert!(runs.len() < 2 * RUNS_PER_CLASS, "{} runs are left", runs.len());
     drop(touches);
     let files = std::fs::read_dir(folder.path()).expect("a folder").count();

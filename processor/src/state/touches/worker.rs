@@ -13,15 +13,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 pub enum Job {
-    /// A run of each time bucket of an index.
+    /// A run of each bucket of an index.
     Write { index: Arc<TouchIndex>, folder: PathBuf, number: u64, done: Sender<Written> },
     /// One run of several of the same bucket.
-    Merge { bucket: i64, runs: Vec<(u64, Arc<Run>)>, folder: PathBuf, number: u64, done: Sender<Merged> },
+    Merge { bucket: u32, runs: Vec<(u64, Arc<Run>)>, folder: PathBuf, number: u64, done: Sender<Merged> },
 }
 
 /// Bucket, number and run of each.
-pub type Written = Result<Vec<(i64, u64, Run)>, StoreError>;
-pub type Merged = Result<(i64, u64, Run), StoreError>;
+pub type Written = Result<Vec<(u32, u64, Run)>, StoreError>;
+pub type Merged = Result<(u32, u64, Run), StoreError>;
 
 /// Hands jobs to a thread of its own; the thread ends with the last handle.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ fn run(inbox: &Receiver<Job>) {
 }
 
 /// A run's file.
-pub fn path(folder: &Path, bucket: i64, number: u64) -> PathBuf {
+pub fn path(folder: &Path, bucket: u32, number: u64) -> PathBuf {
     folder.join(format!("{bucket}-{number}.run"))
 }
 

@@ -71,6 +71,7 @@ impl Click {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::authority;
     use crate::id::IpHash;
     use proptest::prelude::*;
     use std::fmt::Debug;
@@ -116,11 +117,11 @@ mod tests {
     }
 
     fn same(framed: &[u8]) -> Result<(), TestCaseError> {
-        let view = ClickView::read(framed);
-        match codec::decode::<Click>(framed) {
-            Ok(click) => prop_assert_eq!(view.ok().flatten(), Some(click.view())),
-            Err(error) => prop_assert!(view.is_err(), "the view reads {view:?}, the codec says {error}"),
-        }
+        let view = ClickView::read(framed).ok().flatten();
+        // Without its header, a record says nothing of its schema.
+        let header = framed.starts_with(&codec::encode(&some_click())[..5]);
+        let click = if header { authority::decode::<Click>(framed) } else { None };
+        prop_assert_eq!(view, click.as_ref().map(Click::view));
         Ok(())
     }
 
@@ -147,11 +148,20 @@ mod tests {
     /// Another writer may cut a map into blocks and give their sizes.
     #[test]
     fn a_map_in_sized_blocks_is_read_as_the_codec_reads_it() {
-        let name = |text: &str| text.to_owned();
-        let click = Click {
+        let click = some_click();
+        let mut framed = codec::encode(&click);
+        let map = framed.split_off(framed.len() - 6);
+        assert_eq!(map, [2, 2, b'a', 2, b'b', 0], "one block of one entry");
+        framed.extend_from_slice(&[1, 8, 2, b'a', 2, b'b', 0]);
+        assert_eq!(codec::decode::<Click>(&framed).expect("the codec reads it"), click);
+        assert_eq!(ClickView::read(&framed).expect("the view reads it"), Some(click.view()));
+    }
+
+    fn some_click() -> Click {
+        Click {
             click_id: ClickId([1; 16]),
             journey_id: JourneyId([2; 16]),
-            tenant: TenantId::new(&name("default")).expect("a name"),
+            tenant: TenantId::new("default").expect("a name"),
             advertiser: AdvertiserId::new("acme").expect("a name"),
             campaign: CampaignId::new("summer").expect("a name"),
             publisher: PublisherId::new("alpha").expect("a name"),
@@ -163,12 +173,6 @@ mod tests {
             user_agent: None,
             ip_hash: None,
             params: [("a".to_owned(), "b".to_owned())].into(),
-        };
-        let mut framed = codec::encode(&click);
-        let map = framed.split_off(framed.len() - 6);
-        assert_eq!(map, [2, 2, b'a', 2, b'b', 0], "one block of one entry");
-        framed.extend_from_slice(&[1, 8, 2, b'a', 2, b'b', 0]);
-        assert_eq!(codec::decode::<Click>(&framed).expect("the codec reads it"), click);
-        assert_eq!(ClickView::read(&framed).expect("the view reads it"), Some(click.view()));
+        }
     }
 }
