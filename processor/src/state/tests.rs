@@ -110,12 +110,15 @@ fn touches_suite(store: &mut dyn Store) {
     store.touches(&[1; keys::JOURNEY_PREFIX], Micros(0), Micros(100 * WEEK), visit).expect("reads");
     assert_eq!(seen, 1, "a visitor ends the look-back");
 
+    let imported = touch_key(4, 1, 9);
+    store.put_touch(&imported, b"old", Micros(5 * WEEK), NextOffset(6)).expect("puts");
     store.flush().expect("flushes");
     store.expire_touches(Micros(2 * WEEK - 1)).expect("expires");
     assert_eq!(touches_between(store, 1, 0, 100 * WEEK).len(), 3, "its week has not passed");
     store.expire_touches(Micros(2 * WEEK)).expect("expires");
     assert_eq!(touches_between(store, 1, 0, 100 * WEEK), all[1..]);
     assert_eq!(touches_between(store, 2, 0, 100 * WEEK), vec![]);
+    assert_eq!(touches_between(store, 4, 0, 100 * WEEK).len(), 1, "an old click that arrived lately");
 }
 
 #[test]
@@ -135,7 +138,7 @@ fn the_rocks_store_passes_the_suite_and_keeps_what_was_flushed() {
     assert_eq!(touches_between(&mut store, 1, 0, 100 * WEEK).len(), 2);
     assert_eq!(scanned(&store, Table::JourneyEvents, &[], &[255; 40]).len(), 2);
     assert!(store.bytes() > 0);
-    assert_eq!(store.touches_position(), NextOffset(5));
+    assert_eq!(store.touches_position(), NextOffset(6));
 }
 
 #[test]
