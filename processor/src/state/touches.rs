@@ -155,7 +155,7 @@ impl Touches {
         for run in self.buckets.values().flat_map(BTreeMap::values) {
             run.visit(prefix, from, to, &mut gather)?;
         }
-        touches.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        touches.sort_unstable_by_key(|(key, ..)| *key);
         touches.dedup_by(|a, b| a.0 == b.0);
         for (key, at, length) in touches {
             if !visit(key, &values[*at..][..*length]) {

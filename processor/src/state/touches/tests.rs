@@ -154,8 +154,8 @@ fn many_runs_are_merged_and_lose_nothing() {
 fn a_damaged_run_is_told_and_never_believed() {
     let folder = tempfile::tempdir().expect("a folder");
     drop(filled(folder.path(), 1));
-    let run = std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|file| file.path());
-    let run = run.filter(|path| path.extension().is_some_and(|extension| extension == "run")).next().expect("a run");
+    let mut files = std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|file| file.path());
+    let run = files.find(|path| path.extension().is_some_and(|extension| extension == "run")).expect("a run");
     let whole = std::fs::read(&run).expect("reads");
     for at in (0..whole.len()).step_by(97) {
         let mut damaged = whole.clone();
