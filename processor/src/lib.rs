@@ -4,7 +4,7 @@
 //! runtime/   one thread = one group member + one transactional producer; owns its partitions' tasks
 //! task.rs    one partition number of all stages: store, overlay, stages; records in, records out
 //! stage/     the shells of join, decide, settle around `domain`
-//! state/     tables, the store trait with its RocksDB and its memory twin, the overlay
+//! state/     tables and touches, the store trait with its disk and its memory twin, the overlay
 //! ```
 //!
 //! **Architecture invariants:** a task is owned by one thread; nothing looks at a clock but the runtime's commit
