@@ -12,10 +12,7 @@ CXX := clang++
 endif
 export CC CXX
 
-SEED ?= 1
 TRIBUTARY := $(CARGO_TARGET_DIR)/debug/tributary
-
-export SEED
 
 .PHONY: help setup build demo stop test lint bench-processor bench-recovery chaos-processor
 

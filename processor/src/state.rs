@@ -126,7 +126,7 @@ pub trait Store {
     /// Forgets the touches of clicks that arrived before this time, by whole weeks.
     fn expire_touches(&mut self, before: Micros) -> Result<(), StoreError>;
 
-    /// Has what is worth it brought to the disk, without waiting where the store can do so beside the data path.
+    /// Brings the tables to the disk, and has touches brought there beside the data path where they are worth a run.
     fn checkpoint(&mut self) -> Result<(), StoreError>;
 
     /// Brings everything to the disk.

@@ -262,7 +262,7 @@ impl<S: Store> Task<S> {
         self.outbox.clear();
     }
 
-    /// Has what is committed brought to the disk, without waiting for all of it, and lets touches expire that no event
+    /// Brings to the disk what a restart should not have to read again, and lets touches expire that no event
     /// can ask for any more: both topics have passed, by the broker's time, the longest look-back before the latest event.
     pub fn checkpoint(&mut self) -> Result<(), StoreError> {
         let passed = self.clicks_at.min(self.events_at);

@@ -193,19 +193,19 @@ impl Store for RocksStore {
 
     fn checkpoint(&mut self) -> Result<(), StoreError> {
         self.touches.checkpoint()?;
-        self.flush_tables(false)
+        self.flush_tables()
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
         self.touches.flush()?;
-        self.flush_tables(true)
+        self.flush_tables()
     }
 }
 
 impl RocksStore {
-    fn flush_tables(&self, wait: bool) -> Result<(), StoreError> {
-        let mut options = FlushOptions::default();
-        options.set_wait(wait);
-        self.db.flush_cfs_opt(&Table::ALL.map(|table| self.table(table)), &options).map_err(failed("flush"))
+    /// Waits: of a flush that fails in the background, a full disk say, nobody would hear until much later.
+    fn flush_tables(&self) -> Result<(), StoreError> {
+        let tables = Table::ALL.map(|table| self.table(table));
+        self.db.flush_cfs_opt(&tables, &FlushOptions::default()).map_err(failed("flush"))
     }
 }
