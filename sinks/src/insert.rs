@@ -65,13 +65,15 @@ impl Loader {
     async fn insert(&self, job: &Job, table: &'static str) {
         let mut backoff = Backoff::new();
         let mut stuck = Stuck { outage: &self.outage, counted: false };
+        let mut in_doubt = job.replayed;
         loop {
             // The slot is given back during a pause: a table that does not fit must not keep the others out.
             let attempt = {
                 let _slot = self.slots.acquire().await;
-                self.attempt(job, table).await
+                self.attempt(job, table, in_doubt).await
             };
             let Err(error) = attempt else { break };
+            in_doubt = true;
             counter!("sinks_retries_total", "table" => table).increment(1);
             let reaction = retry::reaction(&error);
             match reaction {
@@ -98,7 +100,13 @@ impl Loader {
         }
     }
 
-    async fn attempt(&self, job: &Job, table: &'static str) -> Result<(), clickhouse::error::Error> {
+    /// `in_doubt`: an earlier attempt may have stored the range. A server that is killed between storing a block and
+    /// noting its token takes the block again, so it is asked for the rows first.
+    async fn attempt(&self, job: &Job, table: &'static str, in_doubt: bool) -> Result<(), clickhouse::error::Error> {
+        if in_doubt && job.rows.keeps_all() && self.stored(job, table).await? == job.rows.len() as u64 {
+            tracing::info!(table, partition = job.partition, range = %job.range, "range was stored by an earlier attempt");
+            return Ok(());
+        }
         let begun = Instant::now();
         job.rows.insert(&self.client, &job.token).await?;
         histogram!("sinks_insert_seconds", "table" => table).record(begun.elapsed().as_secs_f64());
@@ -108,14 +116,19 @@ impl Loader {
         Ok(())
     }
 
-    /// After a crash of ours the table must hold the range once. It does unless ClickHouse lost its deduplication log
-    /// or rows with the machine's power (plain MergeTree does not sync them), which no protocol of ours can mend.
-    async fn verify(&self, job: &Job, table: &'static str) -> Result<(), clickhouse::error::Error> {
+    /// Rows of the range that the table holds.
+    async fn stored(&self, job: &Job, table: &'static str) -> Result<u64, clickhouse::error::Error> {
         let sql = format!(
             "SELECT count() FROM {table} WHERE kafka_partition = {} AND kafka_offset BETWEEN {} AND {}",
             job.partition, job.range.lo.0, job.range.hi.0
         );
-        let found = self.client.query_raw(&sql).fetch_one::<u64>().await?;
+        self.client.query_raw(&sql).fetch_one::<u64>().await
+    }
+
+    /// After a crash of ours the table must hold the range once. It does unless ClickHouse lost its deduplication log
+    /// or rows with the machine's power (plain MergeTree does not sync them), which no protocol of ours can mend.
+    async fn verify(&self, job: &Job, table: &'static str) -> Result<(), clickhouse::error::Error> {
+        let found = self.stored(job, table).await?;
         let expected = job.rows.len() as u64;
         if found == expected || (found < expected && !job.rows.keeps_all()) {
             tracing::info!(table, partition = job.partition, range = %job.range, rows = found, "pending range loaded");
