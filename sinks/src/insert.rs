@@ -104,7 +104,8 @@ impl Loader {
     /// noting its token takes the block again, so it is asked for the rows first.
     async fn attempt(&self, job: &Job, table: &'static str, in_doubt: bool) -> Result<(), clickhouse::error::Error> {
         if in_doubt && job.rows.keeps_all() && self.stored(job, table).await? == job.rows.len() as u64 {
-            tracing::info!(table, partition = job.partition, range = %job.range, "range was stored by an earlier attempt");
+            let what = if job.replayed { "pending range loaded" } else { "range loaded" };
+            tracing::info!(table, partition = job.partition, range = %job.range, already_there = true, "{what}");
             return Ok(());
         }
         let begun = Instant::now();
