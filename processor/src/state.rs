@@ -86,6 +86,14 @@ pub struct Change {
     pub value: Option<Vec<u8>>,
 }
 
+impl Change {
+    /// What a changelog's record says; none where its key is of no table.
+    pub fn of_changelog(topic: Topic, key: &[u8], value: Option<&[u8]>) -> Option<Change> {
+        let (table, key) = Table::of_changelog_key(topic, key)?;
+        Some(Change { table, key: key.to_vec(), value: value.map(<[u8]>::to_vec) })
+    }
+}
+
 impl Batch {
     pub fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
         self.0.push(Change { table, key, value: Some(value) });

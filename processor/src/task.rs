@@ -127,21 +127,6 @@ impl<S: Store> Task<S> {
         }
     }
 
-    /// Takes a changelog record while restoring.
-    pub fn restore_change(&mut self, topic: Topic, record: &Record<'_>) -> Result<(), StoreError> {
-        let corrupt = |reason: String| StoreError::Corrupt { what: "a changelog record", reason };
-        let key = record.key.unwrap_or_default();
-        let (table, key) = Table::of_changelog_key(topic, key)
-            .ok_or_else(|| corrupt(format!("{} offset {}: key {key:02x?}", topic.name(), record.offset.0)))?;
-        if table == Table::JourneyEvents {
-            self.journeys.insert(key);
-        }
-        let change = crate::state::Change { table, key: key.to_vec(), value: record.value.map(<[u8]>::to_vec) };
-        let mut batch = Batch(vec![change]);
-        batch.put(Table::Positions, keys::position(topic), keys::position_value(record.offset.next()));
-        self.store.write(batch)
-    }
-
     /// Takes changes that were read from a changelog together, and where reading it goes on: one write for all.
     pub fn restore_changes(&mut self, topic: Topic, mut changes: Batch, next: NextOffset) -> Result<(), StoreError> {
         let events = changes.0.iter().filter(|change| change.table == Table::JourneyEvents);

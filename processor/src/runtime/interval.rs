@@ -14,9 +14,7 @@ use crate::runtime::owned::{INPUTS, Owned};
 use crate::runtime::reaction::{Reaction, reaction};
 use crate::runtime::surroundings::LiveCatalog;
 use crate::runtime::{Error, Shared, gauges};
-use crate::state::rocks::RocksStore;
-use crate::state::{CHANGELOGS, Table};
-use crate::task::Task;
+use crate::state::CHANGELOGS;
 use kafka::batch::GroupConsumer;
 use kafka::queue::Taken;
 use kafka::transaction::{Committed, Slot, Transaction, TransactionalProducer};
@@ -206,7 +204,7 @@ impl Interval<'_> {
 
     /// Whether the changes of this interval have reached their share of memory.
     fn is_full(&self, owned: &Owned) -> bool {
-        let bytes: usize = owned.partitions().iter().map(|partition| overlay_bytes(&partition.task)).sum();
+        let bytes: usize = owned.partitions().iter().map(|partition| partition.task.overlay().bytes()).sum();
         bytes >= self.shared.config.interval_mib << 20
     }
 }
@@ -214,13 +212,6 @@ impl Interval<'_> {
 /// Whether what comes after this input in a turn is of an earlier stage.
 fn stage_ends(input: usize) -> bool {
     matches!(INPUTS[input], Topic::Journal | Topic::Candidates)
-}
-
-fn overlay_bytes(task: &Task<RocksStore>) -> usize {
-    /// An entry beside its bytes: a tree's node, two vectors, the allocator.
-    const OVERHEAD: usize = 128;
-    let of = |(_, key, value): (Table, &[u8], Option<&[u8]>)| key.len() + value.map_or(0, <[u8]>::len) + OVERHEAD;
-    task.overlay().changes().map(of).sum()
 }
 
 /// After the commit: overlays become state, and positions the group's.

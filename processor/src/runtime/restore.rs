@@ -6,7 +6,7 @@ mod progress;
 use crate::runtime::owned::{INPUTS, Partition};
 use crate::runtime::{Error, Shared, gauges, millis, takeover};
 use crate::state::rocks::RocksStore;
-use crate::state::{Batch, CHANGELOGS, Change, StoreError, Table};
+use crate::state::{Batch, CHANGELOGS, Change, StoreError};
 use crate::task::Task;
 use kafka::group::Place;
 use kafka::queue::Record;
@@ -192,10 +192,8 @@ struct Changes(Batch);
 
 impl Changes {
     fn add(&mut self, topic: Topic, record: &Record<'_>) {
-        match Table::of_changelog_key(topic, record.key.unwrap_or_default()) {
-            Some((table, key)) => {
-                self.0.0.push(Change { table, key: key.to_vec(), value: record.value.map(<[u8]>::to_vec) });
-            }
+        match Change::of_changelog(topic, record.key.unwrap_or_default(), record.value) {
+            Some(change) => self.0.0.push(change),
             // No version of ours that this one replaces has written it, so nothing here would ever read it. To stop
             // would be to stop for ever.
             None => {

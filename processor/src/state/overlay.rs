@@ -7,11 +7,24 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct Overlay {
     changes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
+    bytes: usize,
 }
+
+/// A change beside its bytes: a tree's node, two vectors, the allocator.
+pub(super) const OVERHEAD: usize = 128;
 
 impl Overlay {
     pub fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
-        self.changes.insert((table, key), Some(value));
+        let (key_bytes, value_bytes) = (key.len(), value.len());
+        match self.changes.insert((table, key), Some(value)) {
+            None => self.bytes += key_bytes + value_bytes + OVERHEAD,
+            Some(replaced) => self.bytes = self.bytes + value_bytes - replaced.map_or(0, |value| value.len()),
+        }
+    }
+
+    /// Memory that the changes take, kept as they come: it is asked for many times in an interval.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Reads what this transaction wrote, else the store.
@@ -64,6 +77,7 @@ impl Overlay {
 
     /// Empties the overlay into a batch: after the commit.
     pub fn take(&mut self) -> Batch {
+        self.bytes = 0;
         let changes = std::mem::take(&mut self.changes);
         Batch(changes.into_iter().map(|((table, key), value)| Change { table, key, value }).collect())
     }
@@ -71,5 +85,6 @@ impl Overlay {
     /// Forgets everything: after an abort.
     pub fn clear(&mut self) {
         self.changes.clear();
+        self.bytes = 0;
     }
 }

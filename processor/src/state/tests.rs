@@ -1,7 +1,7 @@
 //! One suite for the memory store and for RocksDB, and the overlay against a store that has everything.
 
 use super::memory::MemoryStore;
-use super::overlay::Overlay;
+use super::overlay::{OVERHEAD, Overlay};
 use super::rocks::{Budget, RocksStore};
 use super::*;
 use proptest::prelude::*;
@@ -166,6 +166,8 @@ proptest! {
         for (key, value) in &changed {
             overlay.put(Table::Settled, vec![*key], vec![*value]);
         }
+        let sizes = overlay.changes().map(|(_, key, value)| key.len() + value.map_or(0, <[u8]>::len) + OVERHEAD);
+        prop_assert_eq!(overlay.bytes(), sizes.sum::<usize>());
         let mut merged = Vec::new();
         let visit = &mut |key: &[u8], value: &[u8]| {
             merged.push((key.to_vec(), value.to_vec()));
@@ -174,6 +176,7 @@ proptest! {
         overlay.scan(&store, Table::Settled, &[from], &[to], visit).expect("scans");
         let point = overlay.get(&store, Table::Settled, &[from]).expect("gets");
         store.write(overlay.take()).expect("writes");
+        prop_assert_eq!(overlay.bytes(), 0);
         let mut expected = scanned(&store, Table::Settled, &[from], &[to]);
         expected.truncate(stop);
         prop_assert_eq!(merged, expected);

@@ -4,7 +4,7 @@
 use crate::world::{self, Input};
 use kafka::queue::Record;
 use processor::state::memory::MemoryStore;
-use processor::state::{CHANGELOGS, Table};
+use processor::state::{Batch, CHANGELOGS, Change, Table};
 use processor::task::{NoCatalog, Surroundings, Task};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -181,7 +181,8 @@ impl Cluster {
             for topic in CHANGELOGS {
                 let from = task.position(topic).expect("a position").0 as usize;
                 for (at, stored) in self.log.get(&(topic, partition)).into_iter().flatten().enumerate().skip(from) {
-                    task.restore_change(topic, &record(topic, partition, at, stored)).expect("restored");
+                    let change = Change::of_changelog(topic, &stored.key, Some(&stored.value)).expect("of a table");
+                    task.restore_changes(topic, Batch(vec![change]), NextOffset(at as i64 + 1)).expect("restored");
                 }
             }
             let from = task.position(Topic::Clicks).expect("a position").0 as usize;
