@@ -153,7 +153,6 @@ fn made_by_processor(topic: Topic) -> bool {
         | Topic::Decisions
         | Topic::Attributions
         | Topic::Journal
-        | Topic::JoinChangelog
         | Topic::DecideChangelog
         | Topic::SettleChangelog
         | Topic::DeadLetters => true,

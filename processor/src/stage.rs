@@ -16,7 +16,6 @@ pub fn name(topic: Topic) -> &'static str {
         | Topic::Decisions
         | Topic::Attributions
         | Topic::Catalog
-        | Topic::JoinChangelog
         | Topic::DecideChangelog
         | Topic::SettleChangelog
         | Topic::DeadLetters => "none",

@@ -15,56 +15,52 @@ use schemas::offset::NextOffset;
 use schemas::time::Micros;
 use schemas::topic::Topic;
 
-/// One kind of state. Every table but `Positions` has a changelog.
+/// One kind of state.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Table {
     /// join: the events of journeys, to be sent again when a click of theirs arrives late.
     JourneyEvents,
-    /// decide: conversions.
+    /// decide: the evidence of conversions, and what is booked for them.
     Conversions,
+    /// decide: the current decision of each conversion.
+    Decisions,
     /// settle: what is booked per account and conversion.
     Settled,
     /// settle: balances per account and currency.
     Balances,
-    /// How far this store has come in each changelog.
+    /// How far this store has come in each topic that it is restored from.
     Positions,
 }
 
 impl Table {
-    pub const ALL: [Table; 5] =
-        [Table::JourneyEvents, Table::Conversions, Table::Settled, Table::Balances, Table::Positions];
+    pub const ALL: [Table; 6] =
+        [Table::JourneyEvents, Table::Conversions, Table::Decisions, Table::Settled, Table::Balances, Table::Positions];
 
     pub fn name(self) -> &'static str {
         match self {
             Table::JourneyEvents => "journey_events",
             Table::Conversions => "conversions",
+            Table::Decisions => "decisions",
             Table::Settled => "settled",
             Table::Balances => "balances",
             Table::Positions => "positions",
         }
     }
 
-    /// The topic that this table's changes go to, and the byte before its keys there.
+    /// The topic that this table's changes are written to, and the byte before its keys there. None for what a topic
+    /// says anyway: journey events are restored from `events`, decisions from `decisions`.
     pub fn changelog(self) -> Option<(Topic, u8)> {
         match self {
-            Table::Positions => None,
-            Table::JourneyEvents => Some((Topic::JoinChangelog, b'e')),
+            Table::Positions | Table::JourneyEvents | Table::Decisions => None,
             Table::Conversions => Some((Topic::DecideChangelog, b'c')),
             Table::Settled => Some((Topic::SettleChangelog, b's')),
             Table::Balances => Some((Topic::SettleChangelog, b'b')),
         }
     }
-
-    /// The table of a changelog record's key, and the key in the table.
-    pub fn of_changelog_key(topic: Topic, key: &[u8]) -> Option<(Table, &[u8])> {
-        let (&tag, rest) = key.split_first()?;
-        let table = Table::ALL.into_iter().find(|table| table.changelog() == Some((topic, tag)))?;
-        Some((table, rest))
-    }
 }
 
-/// Topics that hold the changes of tables, in the order of their slots.
-pub const CHANGELOGS: [Topic; 3] = [Topic::JoinChangelog, Topic::DecideChangelog, Topic::SettleChangelog];
+/// Topics that we write and tables are restored from, in the order of their slots.
+pub const CHANGELOGS: [Topic; 3] = [Topic::Decisions, Topic::DecideChangelog, Topic::SettleChangelog];
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -87,10 +83,16 @@ pub struct Change {
 }
 
 impl Change {
-    /// What a changelog's record says; none where its key is of no table.
+    /// What a record of `CHANGELOGS` says; none where its key is of no table.
     pub fn of_changelog(topic: Topic, key: &[u8], value: Option<&[u8]>) -> Option<Change> {
-        let (table, key) = Table::of_changelog_key(topic, key)?;
-        Some(Change { table, key: key.to_vec(), value: value.map(<[u8]>::to_vec) })
+        let value = value.map(<[u8]>::to_vec);
+        if topic == Topic::Decisions {
+            let key = keys::conversion(schemas::key::conversion_of(key)?);
+            return Some(Change { table: Table::Decisions, key, value });
+        }
+        let (&tag, rest) = key.split_first()?;
+        let table = Table::ALL.into_iter().find(|table| table.changelog() == Some((topic, tag)))?;
+        Some(Change { table, key: rest.to_vec(), value })
     }
 }
 

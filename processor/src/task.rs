@@ -7,7 +7,7 @@
 use crate::stage::{self, join::JourneyFilter};
 use crate::state::keys::{self, JourneyPrefix};
 use crate::state::overlay::Overlay;
-use crate::state::{Batch, CHANGELOGS, Scopes, Store, StoreError, Table};
+use crate::state::{Batch, CHANGELOGS, Change, Scopes, Store, StoreError, Table};
 use kafka::queue::Record;
 use schemas::catalog::Catalog;
 use schemas::codec::{self, DecodeError};
@@ -95,6 +95,8 @@ pub struct Task<S> {
     /// The broker's time of the newest click and the newest event.
     clicks_at: Micros,
     events_at: Micros,
+    /// Where the open interval has come to in `events`, which journey events are restored from.
+    events_next: Option<NextOffset>,
     /// The value of the touch that is being put.
     touch: Vec<u8>,
 }
@@ -112,6 +114,7 @@ impl<S: Store> Task<S> {
             probe_from: clicks_committed,
             clicks_at: Micros(0),
             events_at: Micros(0),
+            events_next: None,
             touch: Vec::new(),
         })
     }
@@ -127,7 +130,7 @@ impl<S: Store> Task<S> {
         }
     }
 
-    /// Takes changes that were read from a changelog together, and where reading it goes on: one write for all.
+    /// Takes changes that were read from a topic together, and where reading it goes on: one write for all.
     pub fn restore_changes(&mut self, topic: Topic, mut changes: Batch, next: NextOffset) -> Result<(), StoreError> {
         let events = changes.0.iter().filter(|change| change.table == Table::JourneyEvents);
         events.for_each(|change| self.journeys.insert(&change.key));
@@ -135,11 +138,9 @@ impl<S: Store> Task<S> {
         self.store.write(changes)
     }
 
-    /// Notes that a changelog has been restored up to `next`, past control markers.
-    pub fn restored(&mut self, topic: Topic, next: NextOffset) -> Result<(), StoreError> {
-        let mut batch = Batch::default();
-        batch.put(Table::Positions, keys::position(topic), keys::position_value(next));
-        self.store.write(batch)
+    /// Takes an event while restoring: what join keeps of it, to be written by `restore_changes`.
+    pub fn restore_event(&mut self, record: &Record<'_>) -> Option<Change> {
+        stage::join::kept(self, record)
     }
 
     /// Takes a click while restoring: its touch is put, nothing is probed, nothing sent.
@@ -160,6 +161,7 @@ impl<S: Store> Task<S> {
             }
             Topic::Events => {
                 self.events_at = self.events_at.max(record.timestamp);
+                self.events_next = Some(record.offset.next());
                 stage::join::event(self, record)
             }
             Topic::Candidates => stage::decide::candidates(self, record, around),
@@ -168,7 +170,6 @@ impl<S: Store> Task<S> {
             | Topic::Decisions
             | Topic::Attributions
             | Topic::Catalog
-            | Topic::JoinChangelog
             | Topic::DecideChangelog
             | Topic::SettleChangelog
             | Topic::DeadLetters => Ok(()),
@@ -233,10 +234,10 @@ impl<S: Store> Task<S> {
     /// After the commit: the overlay becomes state, together with the place of each changelog's last record.
     pub fn committed(&mut self, changelogs: &[Option<Offset>]) -> Result<(), StoreError> {
         let mut batch = self.overlay.take();
-        for (topic, last) in CHANGELOGS.iter().zip(changelogs) {
-            if let Some(last) = last {
-                batch.put(Table::Positions, keys::position(*topic), keys::position_value(last.next()));
-            }
+        let written = CHANGELOGS.iter().zip(changelogs).filter_map(|(topic, last)| Some((*topic, (*last)?.next())));
+        let read = self.events_next.take().map(|next| (Topic::Events, next));
+        for (topic, next) in written.chain(read) {
+            batch.put(Table::Positions, keys::position(topic), keys::position_value(next));
         }
         if batch.0.is_empty() { Ok(()) } else { self.store.write(batch) }
     }
@@ -245,6 +246,7 @@ impl<S: Store> Task<S> {
     pub fn aborted(&mut self) {
         self.overlay.clear();
         self.outbox.clear();
+        self.events_next = None;
     }
 
     /// Brings to the disk what a restart should not have to read again, and lets touches expire that no event

@@ -27,6 +27,7 @@ use read::Reader;
 use serde::{Serialize, de::DeserializeOwned};
 use shape::Shape;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use write::Writer;
 
 const MAGIC: u8 = 0;
@@ -80,7 +81,7 @@ records! {
     6 JournalEntry "journal" ["1"],
     7 CatalogEntry "catalog" ["1"],
     8 DeadLetter "dead_letter" ["1"],
-    9 ConversionState "conversion_state" ["1"],
+    9 ConversionState "conversion_state" ["1", "2"],
     10 SettledState "settled_state" ["1"],
     11 BalanceState "balance_state" ["1"],
 }
@@ -91,6 +92,7 @@ struct Parsed {
     /// Of the current version.
     shape: Shape,
     current_id: u32,
+    usual_bytes: AtomicUsize,
 }
 
 static PARSED: LazyLock<Vec<Parsed>> =
@@ -105,7 +107,7 @@ fn parse(index: usize, family: &Family) -> Parsed {
         })
         .collect();
     let shape = Shape::of(schemas.last().expect("the macro asks for at least one version"));
-    Parsed { shape, current_id: schema_id(index, schemas.len()), schemas }
+    Parsed { shape, current_id: schema_id(index, schemas.len()), schemas, usual_bytes: AtomicUsize::new(0) }
 }
 
 const fn current_id<T: Record>() -> u32 {
@@ -118,8 +120,11 @@ const fn schema_id(index: usize, version: usize) -> u32 {
 
 /// Encodes a record with its header.
 pub fn encode<T: Record>(record: &T) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(256);
+    // Records of a kind are of a size, roughly: the one before says how much room this one takes.
+    let usual = &PARSED[T::SCHEMA].usual_bytes;
+    let mut bytes = Vec::with_capacity(usual.load(Ordering::Relaxed) + 64);
     encode_into(record, &mut bytes);
+    usual.store(bytes.len(), Ordering::Relaxed);
     bytes
 }
 

@@ -16,6 +16,12 @@ pub fn conversion(tenant: &TenantId, advertiser: &AdvertiserId, conversion: Conv
     format!("{tenant}/{advertiser}/c/{conversion}")
 }
 
+/// The conversion in a key of `conversion`'s form.
+pub fn conversion_of(key: &[u8]) -> Option<ConversionId> {
+    let (of, conversion) = std::str::from_utf8(key).ok()?.rsplit_once('/')?;
+    of.ends_with("/c").then(|| conversion.parse().ok()).flatten()
+}
+
 /// As a click's, where the advertiser is known; a star takes its place where not even that is.
 pub fn rejected(tenant: &TenantId, advertiser: Option<&AdvertiserId>, journey: JourneyId) -> String {
     match advertiser {
@@ -63,6 +69,17 @@ fn murmur2(data: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_conversion_is_found_in_its_key_only() {
+        let (tenant, advertiser) = (TenantId::new("c").expect("a name"), AdvertiserId::new("acme").expect("a name"));
+        let id = ConversionId([7; 16]);
+        let key = conversion(&tenant, &advertiser, id);
+        assert_eq!(conversion_of(key.as_bytes()), Some(id));
+        for other in [journey(&tenant, &advertiser, JourneyId([7; 16])), "c".into(), format!("c/{id}"), key + "0"] {
+            assert_eq!(conversion_of(other.as_bytes()), None, "{other}");
+        }
+    }
 
     /// Vectors of `org.apache.kafka.common.utils.UtilsTest#testMurmur2`.
     #[test]

@@ -27,6 +27,24 @@ fn code(text: &str) -> bool {
 const SLUG: &str = "1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit";
 const CODE: &str = "1 to 64 of A-Z, a-z, 0-9, - and _";
 
+/// Makes a name of the text as it stands in the input: no copy in between.
+struct Text<T> {
+    expected: &'static str,
+    make: fn(&str) -> Result<T, BadName>,
+}
+
+impl<T> de::Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.expected)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        (self.make)(text).map_err(E::custom)
+    }
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $check:ident, $expected:ident) => {
         $(#[$doc])*
@@ -82,7 +100,7 @@ macro_rules! name {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $name::new(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+                deserializer.deserialize_str(Text { expected: $expected, make: $name::new })
             }
         }
     };

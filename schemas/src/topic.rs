@@ -13,7 +13,6 @@ pub enum Topic {
     Attributions,
     Journal,
     Catalog,
-    JoinChangelog,
     DecideChangelog,
     SettleChangelog,
     DeadLetters,
@@ -35,7 +34,7 @@ pub const WINDOW_MILLIS: i64 = (limits::LONGEST_LOOK_BACK_MICROS + limits::LATEN
 pub const DEFAULT_PARTITIONS: i32 = 4;
 
 impl Topic {
-    pub const ALL: [Topic; 12] = [
+    pub const ALL: [Topic; 11] = [
         Topic::Clicks,
         Topic::Rejected,
         Topic::Events,
@@ -44,7 +43,6 @@ impl Topic {
         Topic::Attributions,
         Topic::Journal,
         Topic::Catalog,
-        Topic::JoinChangelog,
         Topic::DecideChangelog,
         Topic::SettleChangelog,
         Topic::DeadLetters,
@@ -63,7 +61,6 @@ impl Topic {
             Topic::Attributions => "attributions",
             Topic::Journal => "journal",
             Topic::Catalog => "catalog",
-            Topic::JoinChangelog => "join-changelog",
             Topic::DecideChangelog => "decide-changelog",
             Topic::SettleChangelog => "settle-changelog",
             Topic::DeadLetters => "dead-letters",
@@ -74,7 +71,7 @@ impl Topic {
         match self {
             Topic::Clicks | Topic::Rejected | Topic::Events | Topic::DeadLetters => Kept::Window,
             Topic::Candidates | Topic::Decisions | Topic::Attributions | Topic::Journal => Kept::ForEver,
-            Topic::Catalog | Topic::JoinChangelog | Topic::DecideChangelog | Topic::SettleChangelog => Kept::Compacted,
+            Topic::Catalog | Topic::DecideChangelog | Topic::SettleChangelog => Kept::Compacted,
         }
     }
 

@@ -14,7 +14,7 @@ pub(super) fn apportion(total: u128, weights: &[u128]) -> Vec<u128> {
     if let Some(all) = weights.iter().position(|weight| *weight == sum) {
         return (0..weights.len()).map(|at| if at == all { total } else { 0 }).collect();
     }
-    let mut parts: Vec<u128> = weights.iter().map(|weight| total * weight / sum).collect();
+    let mut parts: Vec<u128> = weights.iter().map(|weight| divided(total * weight, sum)).collect();
     let left = total - parts.iter().sum::<u128>();
     let mut by_remainder: Vec<usize> = (0..weights.len()).collect();
     // The sort is stable: equal remainders stay in their order.
@@ -23,6 +23,14 @@ pub(super) fn apportion(total: u128, weights: &[u128]) -> Vec<u128> {
         parts[at] += 1;
     }
     parts
+}
+
+/// A quotient, by the machine's own division where both fit it.
+fn divided(number: u128, by: u128) -> u128 {
+    match (u64::try_from(number), u64::try_from(by)) {
+        (Ok(number), Ok(by)) => u128::from(number / by),
+        _ => number / by,
+    }
 }
 
 #[cfg(test)]

@@ -116,7 +116,8 @@ impl Pipeline {
         let Some(revision) = decided(state, &self.catalog) else { return };
         assert_eq!(decided(state, &self.catalog), None, "deciding again says the same");
         // The changelog gives back what was written to it.
-        *state = codec::decode(&codec::encode(state)).expect("encoded here");
+        let decision = state.decision.take();
+        *state = ConversionState { decision, ..codec::decode(&codec::encode(state)).expect("encoded here") };
         self.attributions.extend(revision.attributions);
         for entry in revision.entries {
             self.settle(&entry);

@@ -125,7 +125,6 @@ fn largest_record(topic: Topic) -> usize {
         | Topic::Decisions
         | Topic::Attributions
         | Topic::Journal
-        | Topic::JoinChangelog
         | Topic::DecideChangelog
         | Topic::SettleChangelog
         | Topic::DeadLetters => RECORD_BYTES,
@@ -142,7 +141,6 @@ fn timestamp_type(topic: Topic) -> &'static str {
         | Topic::Attributions
         | Topic::Journal
         | Topic::Catalog
-        | Topic::JoinChangelog
         | Topic::DecideChangelog
         | Topic::SettleChangelog
         | Topic::DeadLetters => "CreateTime",

@@ -175,10 +175,13 @@ impl Interval<'_> {
 
     /// Sends what waits in the outboxes, so that librdkafka batches it while the interval goes on.
     fn send_outputs(&self, owned: &mut Owned, transaction: &mut Transaction<'_>) -> Result<(), Error> {
-        for partition in owned.partitions_mut() {
+        for (ordinal, partition) in owned.partitions_mut().iter_mut().enumerate() {
+            let number = partition.number;
             for output in partition.task.drain_outbox() {
                 let name = self.names.get(output.topic);
-                transaction.send(name, None, output.key.as_bytes(), Some(&output.value), None)?;
+                let slot = slot(ordinal, output.topic);
+                let to = slot.is_some().then_some(number);
+                transaction.send(name, to, output.key.as_bytes(), Some(&output.value), slot)?;
             }
         }
         transaction.poll();
@@ -191,12 +194,11 @@ impl Interval<'_> {
         for (ordinal, partition) in owned.partitions().iter().enumerate() {
             for (table, key, value) in partition.task.overlay().changes() {
                 let Some((topic, tag)) = table.changelog() else { continue };
-                let changelog = CHANGELOGS.iter().position(|changelog| *changelog == topic).unwrap_or(0);
                 tagged.clear();
                 tagged.push(tag);
                 tagged.extend_from_slice(key);
-                let slot = Slot(ordinal * CHANGELOGS.len() + changelog);
-                transaction.send(self.names.get(topic), Some(partition.number), &tagged, value, Some(slot))?;
+                let slot = slot(ordinal, topic);
+                transaction.send(self.names.get(topic), Some(partition.number), &tagged, value, slot)?;
             }
         }
         Ok(())
@@ -207,6 +209,12 @@ impl Interval<'_> {
         let bytes: usize = owned.partitions().iter().map(|partition| partition.task.overlay().bytes()).sum();
         bytes >= self.shared.config.interval_mib << 20
     }
+}
+
+/// Where the place of a topic's last record is asked for; what is restored from it stands on the partition's own number.
+fn slot(ordinal: usize, topic: Topic) -> Option<Slot> {
+    let number = CHANGELOGS.iter().position(|changelog| *changelog == topic)?;
+    Some(Slot(ordinal * CHANGELOGS.len() + number))
 }
 
 /// Whether what comes after this input in a turn is of an earlier stage.

@@ -1,5 +1,6 @@
-//! Restores partitions beside each other, each on a thread of its own, up to as many as there are cores: changelogs and
-//! clicks of a partition are read side by side by one client, and written in batches together with their positions.
+//! Restores partitions beside each other, each on a thread of its own, up to as many as there are cores: changelogs,
+//! clicks and events of a partition are read side by side by one client, and written in batches together with their
+//! positions.
 
 mod progress;
 
@@ -25,6 +26,12 @@ const OLDEST_STORE: Duration = Duration::from_secs(3 * 24 * 3600 + 12 * 3600);
 /// How often the group is shown that we live.
 const ALIVE: Duration = Duration::from_millis(20);
 
+/// What restoring reads, in the order of its stretches: what we wrote, then inputs that are state as they are.
+const RESTORED: [Topic; 5] = {
+    let [decisions, decide, settle] = CHANGELOGS;
+    [decisions, decide, settle, Topic::Events, Topic::Clicks]
+};
+
 /// One partition's topics that restoring reads, with what they have.
 pub struct Sources {
     pub partition: i32,
@@ -32,14 +39,20 @@ pub struct Sources {
     /// In the order of `CHANGELOGS`.
     pub changelogs: Vec<(Place, Extent)>,
     pub clicks: (Place, Extent),
+    pub events: (Place, Extent),
     /// The group's positions, in the order of `INPUTS`.
     pub resume_at: [NextOffset; INPUTS.len()],
 }
 
 impl Sources {
-    fn clicks_committed(&self) -> NextOffset {
-        let clicks = INPUTS.iter().position(|input| *input == Topic::Clicks).unwrap_or(0);
-        self.resume_at[clicks]
+    fn committed(&self, topic: Topic) -> NextOffset {
+        let input = INPUTS.iter().position(|input| *input == topic).unwrap_or(0);
+        self.resume_at[input]
+    }
+
+    /// The topics that are inputs and state at once.
+    fn inputs(&self) -> [(Topic, &(Place, Extent)); 2] {
+        [(Topic::Events, &self.events), (Topic::Clicks, &self.clicks)]
     }
 }
 
@@ -126,21 +139,23 @@ impl Work<'_> {
             let from = task.position(topic).map_err(failed)?.max(extent.first);
             stretches.push(Stretch { place: place.clone(), from, to: extent.end });
         }
-        let (place, extent) = &source.clicks;
-        let from = task.position(Topic::Clicks).map_err(failed)?.max(extent.first);
-        stretches.push(Stretch { place: place.clone(), from, to: source.clicks_committed() });
+        for (topic, (place, extent)) in source.inputs() {
+            let from = task.position(topic).map_err(failed)?.max(extent.first);
+            stretches.push(Stretch { place: place.clone(), from, to: source.committed(topic) });
+        }
         progress.begin(source.partition, &stretches);
 
         let mut changes = Changes::default();
         let step = |step: Step<'_>| {
             match step {
-                Step::Record(number, record) => match CHANGELOGS.get(number) {
-                    Some(topic) => changes.add(*topic, &record),
-                    None => task.restore_click(&record).map_err(failed)?,
+                Step::Record(number, record) => match RESTORED[number] {
+                    Topic::Clicks => task.restore_click(&record).map_err(failed)?,
+                    Topic::Events => changes.0.0.extend(task.restore_event(&record)),
+                    changelog => changes.add(changelog, &record),
                 },
                 Step::Reached(number, next) => {
-                    if let Some(topic) = CHANGELOGS.get(number) {
-                        task.restore_changes(*topic, changes.take(), next).map_err(failed)?;
+                    if RESTORED[number] != Topic::Clicks {
+                        task.restore_changes(RESTORED[number], changes.take(), next).map_err(failed)?;
                     }
                     progress.reached(source.partition, number, next);
                 }
@@ -167,14 +182,16 @@ impl Work<'_> {
         let mut fits = age(&source.path) < OLDEST_STORE;
         let open = || {
             let store = RocksStore::open(&source.path, &self.shared.budget)?;
-            Task::open(store, source.clicks_committed())
+            Task::open(store, source.committed(Topic::Clicks))
         };
         let task = open().map_err(failed)?;
         // A position past a topic's end is of another life of the topic.
         for (topic, (_, extent)) in CHANGELOGS.iter().zip(&source.changelogs) {
             fits &= task.position(*topic).map_err(failed)? <= extent.end;
         }
-        fits &= task.position(Topic::Clicks).map_err(failed)? <= source.clicks.1.end;
+        for (topic, (_, extent)) in source.inputs() {
+            fits &= task.position(topic).map_err(failed)? <= extent.end;
+        }
         if fits {
             return Ok(task);
         }

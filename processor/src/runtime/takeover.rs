@@ -51,6 +51,7 @@ pub fn take(
             path: installation.folder.join(format!("partition-{number}")),
             changelogs: changelogs(&number).map(with_extent).into(),
             clicks: with_extent(place(Topic::Clicks, number)),
+            events: with_extent(place(Topic::Events, number)),
             resume_at: [journal, candidates, events, clicks],
         });
     }

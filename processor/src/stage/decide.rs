@@ -20,7 +20,10 @@ pub fn candidates<S: Store>(
     let key = keys::conversion(input.conversion_id);
     let corrupt = |error: DecodeError| StoreError::Corrupt { what: "a conversion", reason: error.to_string() };
     let mut state = match task.overlay.get(&task.store, Table::Conversions, &key)? {
-        Some(framed) => codec::decode::<ConversionState>(&framed).map_err(corrupt)?,
+        Some(framed) => {
+            let decision = task.overlay.get(&task.store, Table::Decisions, &key)?;
+            ConversionState { decision, ..codec::decode(&framed).map_err(corrupt)? }
+        }
         None => ConversionState::default(),
     };
     match decide::merge(&mut state, &input)? {
@@ -35,17 +38,18 @@ pub fn candidates<S: Store>(
         NoCatalog::NeverWritten => StageError::Poison(Poison::Catalog(needed)),
     })?;
     let revision = decide::decide(&mut state, evidence, &catalog).map_err(corrupt)?;
-    task.overlay.put(Table::Conversions, key, codec::encode(&state));
-    if let Some(revision) = revision {
-        send(task, &revision);
+    task.overlay.put(Table::Conversions, key.clone(), codec::encode(&state));
+    if let (Some(revision), Some(decision)) = (revision, state.decision) {
+        task.overlay.put(Table::Decisions, key, decision.clone());
+        send(task, &revision, decision);
     }
     Ok(())
 }
 
-fn send<S>(task: &mut Task<S>, revision: &Revision) {
+fn send<S>(task: &mut Task<S>, revision: &Revision, framed: Vec<u8>) {
     let decision = &revision.decision;
     let key = key::conversion(&decision.tenant, &decision.advertiser, decision.conversion_id);
-    task.outbox.push(Output { topic: Topic::Decisions, key, value: codec::encode(decision) });
+    task.outbox.push(Output { topic: Topic::Decisions, key, value: framed });
     for attribution in &revision.attributions {
         let key = key::publisher(&attribution.tenant, &attribution.publisher);
         task.outbox.push(Output { topic: Topic::Attributions, key, value: codec::encode(attribution) });

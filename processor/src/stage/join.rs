@@ -2,7 +2,7 @@
 //! that falls before an event that came earlier has that event's candidates sent again.
 
 use crate::state::keys::{self, JourneyPrefix};
-use crate::state::{Store, StoreError, Table};
+use crate::state::{Change, Store, StoreError, Table};
 use crate::task::{Output, Poison, StageError, Task};
 use domain::join::{self, BoundedTouches, Routed};
 use hashbrown::HashSet;
@@ -98,10 +98,7 @@ pub fn event<S: Store>(task: &mut Task<S>, record: &Record<'_>) -> Result<(), St
         Routed::Ignored => return Ok(()),
         Routed::Conversion { journey, forward_to } => (journey, forward_to),
     };
-    let journey = journey.map(|journey| {
-        let scope = task.scopes.of(event.tenant.as_str(), event.advertiser.as_str());
-        (journey, keys::journey(scope, journey))
-    });
+    let journey = journey.map(|journey| (journey, prefix_of(task, &event, journey)));
     if let Some((_, prefix)) = &journey {
         task.journeys.insert(prefix);
         task.overlay.put(Table::JourneyEvents, keys::journey_event(prefix, &event), framed.to_vec());
@@ -113,6 +110,19 @@ pub fn event<S: Store>(task: &mut Task<S>, record: &Record<'_>) -> Result<(), St
         task.outbox.push(Output { topic: Topic::Events, key, value: codec::encode(&forwarded) });
     }
     Ok(())
+}
+
+/// What `event` keeps of an event: nothing where it stands at no journey or is in dead-letters.
+pub fn kept<S>(task: &mut Task<S>, record: &Record<'_>) -> Option<Change> {
+    let framed = record.value?;
+    let event: Event = codec::decode(framed).ok()?;
+    let Routed::Conversion { journey: Some(journey), .. } = join::route(&event) else { return None };
+    let key = keys::journey_event(&prefix_of(task, &event, journey), &event);
+    Some(Change { table: Table::JourneyEvents, key, value: Some(framed.to_vec()) })
+}
+
+fn prefix_of<S>(task: &mut Task<S>, event: &Event, journey: JourneyId) -> JourneyPrefix {
+    keys::journey(task.scopes.of(event.tenant.as_str(), event.advertiser.as_str()), journey)
 }
 
 fn send_candidates<S: Store>(

@@ -2,11 +2,16 @@
 
 use crate::state::{Batch, Change, Store, StoreError, Table, Visit};
 use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// None deletes.
+type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// The latest change of each key since the last commit.
 #[derive(Debug, Default)]
 pub struct Overlay {
-    changes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
+    /// By table, in the order of `Table::ALL`.
+    changes: [Changes; Table::ALL.len()],
     bytes: usize,
 }
 
@@ -16,7 +21,7 @@ pub(super) const OVERHEAD: usize = 128;
 impl Overlay {
     pub fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
         let (key_bytes, value_bytes) = (key.len(), value.len());
-        match self.changes.insert((table, key), Some(value)) {
+        match self.changes[table as usize].insert(key, Some(value)) {
             None => self.bytes += key_bytes + value_bytes + OVERHEAD,
             Some(replaced) => self.bytes = self.bytes + value_bytes - replaced.map_or(0, |value| value.len()),
         }
@@ -29,7 +34,7 @@ impl Overlay {
 
     /// Reads what this transaction wrote, else the store.
     pub fn get(&self, store: &dyn Store, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.changes.get(&(table, key.to_vec())) {
+        match self.changes[table as usize].get(key) {
             Some(change) => Ok(change.clone()),
             None => store.get(table, key),
         }
@@ -47,22 +52,22 @@ impl Overlay {
         if from >= to {
             return Ok(());
         }
-        let mut ours = self.changes.range((table, from.to_vec())..(table, to.to_vec())).peekable();
+        let mut ours = self.changes[table as usize].range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))).peekable();
         let mut more = true;
         store.scan(table, from, to, &mut |key, value| {
-            while let Some(((_, our_key), change)) = ours.next_if(|((_, our_key), _)| our_key.as_slice() < key) {
+            while let Some((our_key, change)) = ours.next_if(|(our_key, _)| our_key.as_slice() < key) {
                 more = change.as_ref().is_none_or(|value| visit(our_key, value));
                 if !more {
                     return false;
                 }
             }
-            more = match ours.next_if(|((_, our_key), _)| our_key.as_slice() == key) {
+            more = match ours.next_if(|(our_key, _)| our_key.as_slice() == key) {
                 Some((_, change)) => change.as_ref().is_none_or(|value| visit(key, value)),
                 None => visit(key, value),
             };
             more
         })?;
-        for ((_, key), change) in ours {
+        for (key, change) in ours {
             if !more {
                 break;
             }
@@ -71,20 +76,26 @@ impl Overlay {
         Ok(())
     }
 
-    pub fn changes(&self) -> impl Iterator<Item = (Table, &[u8], Option<&[u8]>)> {
-        self.changes.iter().map(|((table, key), value)| (*table, key.as_slice(), value.as_deref()))
+    pub fn changes<'a>(&'a self) -> impl Iterator<Item = (Table, &'a [u8], Option<&'a [u8]>)> {
+        let of_table = |(table, changes): (Table, &'a Changes)| {
+            changes.iter().map(move |(key, value)| (table, key.as_slice(), value.as_deref()))
+        };
+        Table::ALL.into_iter().zip(&self.changes).flat_map(of_table)
     }
 
     /// Empties the overlay into a batch: after the commit.
     pub fn take(&mut self) -> Batch {
         self.bytes = 0;
         let changes = std::mem::take(&mut self.changes);
-        Batch(changes.into_iter().map(|((table, key), value)| Change { table, key, value }).collect())
+        let of_table = |(table, changes): (Table, Changes)| {
+            changes.into_iter().map(move |(key, value)| Change { table, key, value })
+        };
+        Batch(Table::ALL.into_iter().zip(changes).flat_map(of_table).collect())
     }
 
     /// Forgets everything: after an abort.
     pub fn clear(&mut self) {
-        self.changes.clear();
+        self.changes.iter_mut().for_each(Changes::clear);
         self.bytes = 0;
     }
 }

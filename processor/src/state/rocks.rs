@@ -116,10 +116,14 @@ fn table_options(table: Table, budget: &Budget) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(&budget.cache);
     blocks.set_cache_index_and_filter_blocks(true);
+    // The newest files are asked for every key that is not there.
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     blocks.set_bloom_filter(10.0, false);
     blocks.set_format_version(6);
     let mut options = Options::default();
-    options.set_compression_type(DBCompressionType::Lz4);
+    // What was just flushed is soon merged: it is compressed then, and once.
+    let levels = [DBCompressionType::None, DBCompressionType::None];
+    options.set_compression_per_level(&[&levels[..], &[DBCompressionType::Lz4; 5]].concat());
     if table == Table::JourneyEvents {
         options.set_prefix_extractor(SliceTransform::create_fixed_prefix(JOURNEY_PREFIX));
         options.set_memtable_prefix_bloom_ratio(0.05);

@@ -122,16 +122,18 @@ impl Cluster {
         let mut outputs = Vec::new();
         let mut changes = Vec::new();
         for (partition, task) in &mut self.tasks {
-            outputs.extend(task.drain_outbox());
+            outputs.extend(task.drain_outbox().map(|output| (*partition, output)));
             for (table, key, value) in task.overlay().changes() {
-                let (topic, tag) = table.changelog().expect("the overlay holds tables with changelogs");
+                let Some((topic, tag)) = table.changelog() else { continue };
                 changes.push((topic, *partition, [&[tag], key].concat(), value.expect("nothing is deleted").to_vec()));
             }
         }
-        for output in outputs {
-            self.write(output.topic, None, output.key.into_bytes(), output.value);
-        }
         let mut last: BTreeMap<(Topic, i32), Offset> = BTreeMap::new();
+        for (partition, output) in outputs {
+            let place = (output.topic, partition);
+            let own = CHANGELOGS.contains(&output.topic).then_some(partition);
+            last.insert(place, self.write(output.topic, own, output.key.into_bytes(), output.value));
+        }
         for (topic, partition, key, value) in changes {
             last.insert((topic, partition), self.write(topic, Some(partition), key, value));
         }
@@ -184,6 +186,15 @@ impl Cluster {
                     let change = Change::of_changelog(topic, &stored.key, Some(&stored.value)).expect("of a table");
                     task.restore_changes(topic, Batch(vec![change]), NextOffset(at as i64 + 1)).expect("restored");
                 }
+            }
+            let events = (Topic::Events, partition);
+            let (from, to) =
+                (task.position(Topic::Events).expect("a position").0 as usize, self.committed.get(&events).copied());
+            for (at, stored) in self.log.get(&events).into_iter().flatten().enumerate().take(to.unwrap_or(0)).skip(from)
+            {
+                let change = task.restore_event(&record(Topic::Events, partition, at, stored));
+                let changes = Batch(change.into_iter().collect());
+                task.restore_changes(Topic::Events, changes, NextOffset(at as i64 + 1)).expect("restored");
             }
             let from = task.position(Topic::Clicks).expect("a position").0 as usize;
             for (at, stored) in self.log.get(&clicks).into_iter().flatten().enumerate().take(resume_at).skip(from) {

@@ -15,8 +15,8 @@ pub struct ConversionState {
     /// By journey id.
     pub journeys: Vec<JourneyTouches>,
     pub same_as: Option<ConversionId>,
-    /// The current `Decision`, framed.
-    #[serde(with = "apache_avro::serde::bytes_opt")]
+    /// The current `Decision`, framed. The processor keeps it by itself, as `decisions` has it, and not in this record.
+    #[serde(skip)]
     pub decision: Option<Vec<u8>>,
     pub booked: Vec<Booked>,
 }
