@@ -2,7 +2,7 @@
 # The processor's benchmark on a real broker: the peers' workload, the processor on one core and the broker on another,
 # then Kafka Streams (FLINK=1: and Flink) on the same topics. What each set costs goes to target/reports.
 #
-#   PEERS=DIR        the peers [default: ../shared/peers]
+#   PEERS=DIR        the peers [default: ../shared/peers]; without them only ours is measured, on a workload made here
 #   SETS="a b c"     a: time-ordered journeys, b: random ones, c: as many conversions as clicks
 #   CLICKS=, CONVERSIONS=   smaller or larger sets [default: the set's own, 10 M and 500 k, c: 1 M and 1 M]
 #   PEER=0           only ours; figures of the peer from an earlier run of the same set are used again
@@ -24,8 +24,14 @@ full=$([ -z "${CLICKS:-}${CONVERSIONS:-}" ] && echo 1 || echo 0)
 broker_core=0
 processor_core=1
 
-[ -d "$peers/generator" ] || { echo "error: no peers in $peers, which have the generator" >&2; exit 1; }
-peers=$(cd "$peers" && pwd)
+peer=${PEER:-1}
+if [ -d "$peers/generator" ]; then
+	peers=$(cd "$peers" && pwd)
+else
+	[ -z "${PEERS:-}" ] || { echo "error: no peers in $peers" >&2; exit 1; }
+	echo "no peers in $peers: measures only ours, on the same workload made by tributary"
+	peers="" peer=0
+fi
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 export BUILD=${PEERS_BUILD:-$cache/peers}
@@ -59,11 +65,20 @@ broker_up() {
 # Each attempt has prefixes of its own, which are noted when it is complete: what was stopped halfway is never used.
 preload() { # set clicks conversions
 	local options=() attempt
-	home="$dir/$1-${2:-full}-${3:-full}"
+	home="$dir/$1-${2:-full}-${3:-full}${peers:+-peers}"
 	mkdir -p "$home"
 	attempt="$1-${2:-full}-${3:-full}-$(date +%s)"
 	[ -z "$2" ] || options+=(--clicks "$2")
 	[ -z "$3" ] || options+=(--conversions "$3")
+	if [ -z "$peers" ]; then
+		if [ ! -f "$home/translated" ]; then
+			taskset -c $processor_core "$tributary" loadtest generate "$1" --bootstrap "$bootstrap" --prefix "$attempt.ours." \
+				--dir "$home" --manifest "$home/manifest.json" "${options[@]}"
+			echo "$attempt.ours." > "$home/translated"
+		fi
+		ours_prefix=$(cat "$home/translated")
+		return
+	fi
 	if [ ! -f "$home/generated" ]; then
 		echo "$1: generating"
 		taskset -c $processor_core "$peers/generator/run.sh" "$1" --prefix "$attempt.peers." --bootstrap "$bootstrap" \
@@ -117,16 +132,16 @@ value() { # name: of all figures so far
 wrong=0 missed=0 figures="" goals=""
 add() { figures="$figures${figures:+,}$(sed 's/^{//; s/}$//' "$1")"; }
 
-build_peers wire,generator,kafka-streams
+[ -z "$peers" ] || build_peers wire,generator,kafka-streams
 trap finish EXIT
 broker_up
 for set in $sets; do
 	preload "$set" "${CLICKS:-}" "${CONVERSIONS:-}"
 	ours "$set"
-	if [ "${PEER:-1}" = 1 ]; then
+	if [ "$peer" = 1 ]; then
 		peer "$set" kafka-streams arrival_order peer --commit-ms 100
 	fi
-	if [ "${FLINK:-0}" = 1 ]; then
+	if [ "$peer" = 1 ] && [ "${FLINK:-0}" = 1 ]; then
 		build_peers wire,generator,flink
 		peer "$set" flink event_time flink --checkpoint-ms 1000 --changelog 1
 		add "$home/flink.json"

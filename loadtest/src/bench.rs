@@ -1,11 +1,12 @@
 //! The processor's benchmark: the peers' workload in our own records, one measured run, its check.
 //!
 //! ```text
-//! peer          the records of the peers' generator          meter      one measured run, start to quiescence
-//! installation  names, catalog and topics of the benchmark   process    a child's CPU, memory and folder
-//! arrivals      partitions merged in order of arrival        metrics    a role's page, and quantiles of its histograms
-//! translate     their records as ours                        check      decisions and journal against the manifest
-//! latency       event to decision at a given load           growth     the cost of a record by the size of the state
+//! workload      journeys and the order of their arrival      meter      one measured run, start to quiescence
+//! peer, maker   a peer's record, and ours made of it         process    a child's CPU, memory and folder
+//! generate      the workload as our records                  metrics    a role's page, and quantiles of its histograms
+//! translate     the topics of the peers' generator as ours   check      decisions and journal against the manifest
+//! installation  names, catalog and topics of the benchmark   latency    event to decision at a given load
+//! arrivals      partitions merged in order of arrival        growth     the cost of a record by the size of the state
 //! ```
 //!
 //! It knows the processor by its command line, its group, its topics and its metrics.
@@ -13,16 +14,20 @@
 pub mod arrivals;
 pub mod check;
 pub mod cli;
+pub mod generate;
 pub mod growth;
 pub mod installation;
 pub mod latency;
+pub mod maker;
 pub mod manifest;
 pub mod meter;
 pub mod metrics;
 pub mod peer;
 pub mod process;
+pub mod random;
 pub mod report;
 pub mod translate;
+pub mod workload;
 
 use schemas::id::JourneyId;
 use std::path::{Path, PathBuf};

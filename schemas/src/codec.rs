@@ -91,14 +91,12 @@ struct Parsed {
     schemas: Vec<Schema>,
     /// Of the current version.
     shape: Shape,
-    current_id: u32,
     usual_bytes: AtomicUsize,
 }
 
-static PARSED: LazyLock<Vec<Parsed>> =
-    LazyLock::new(|| FAMILIES.iter().enumerate().map(|(index, family)| parse(index, family)).collect());
+static PARSED: LazyLock<Vec<Parsed>> = LazyLock::new(|| FAMILIES.iter().map(parse).collect());
 
-fn parse(index: usize, family: &Family) -> Parsed {
+fn parse(family: &Family) -> Parsed {
     let schemas: Vec<Schema> = family
         .versions
         .iter()
@@ -107,7 +105,7 @@ fn parse(index: usize, family: &Family) -> Parsed {
         })
         .collect();
     let shape = Shape::of(schemas.last().expect("the macro asks for at least one version"));
-    Parsed { shape, current_id: schema_id(index, schemas.len()), schemas, usual_bytes: AtomicUsize::new(0) }
+    Parsed { shape, schemas, usual_bytes: AtomicUsize::new(0) }
 }
 
 const fn current_id<T: Record>() -> u32 {
@@ -133,7 +131,7 @@ pub fn encode_into<T: Record>(record: &T, bytes: &mut Vec<u8>) {
     let parsed = &PARSED[T::SCHEMA];
     bytes.clear();
     bytes.push(MAGIC);
-    bytes.extend_from_slice(&parsed.current_id.to_be_bytes());
+    bytes.extend_from_slice(&current_id::<T>().to_be_bytes());
     let writer = Writer { shape: &parsed.shape, out: bytes };
     record
         .serialize(writer)
@@ -144,7 +142,7 @@ pub fn encode_into<T: Record>(record: &T, bytes: &mut Vec<u8>) {
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
     let (found, mut rest) = unframe(bytes)?;
     let parsed = &PARSED[T::SCHEMA];
-    if found == parsed.current_id {
+    if found == current_id::<T>() {
         let mut body = Body::new(FAMILIES[T::SCHEMA].name, rest);
         let record = T::deserialize(Reader { shape: &parsed.shape, body: &mut body });
         let record = record.map_err(|error| body_error::<T>(&error))?;
@@ -179,13 +177,13 @@ fn body_error<T: Record>(error: &dyn std::error::Error) -> DecodeError {
 
 fn earlier_version<T: Record>(found: u32) -> Result<&'static Schema, DecodeError> {
     let (index, version) = (found as usize / 10, found as usize % 10);
-    let unknown = DecodeError::UnknownSchema { found, expected: PARSED[T::SCHEMA].current_id };
+    let unknown = DecodeError::UnknownSchema { found, expected: current_id::<T>() };
     let family = PARSED.get(index).ok_or(unknown)?;
     if index != T::SCHEMA {
         return Err(DecodeError::OtherRecord { found, is: FAMILIES[index].name, expected: FAMILIES[T::SCHEMA].name });
     }
     let position = version.checked_sub(1).and_then(|position| family.schemas.get(position));
-    position.ok_or(DecodeError::UnknownSchema { found, expected: family.current_id })
+    position.ok_or(DecodeError::UnknownSchema { found, expected: current_id::<T>() })
 }
 
 fn decode_earlier<T: Record>(writer: &'static Schema, body: &mut &[u8]) -> Result<T, DecodeError> {

@@ -104,7 +104,7 @@ impl Installation {
             "[kafka]\nbootstrap = {:?}\nprefix = \"{}.\"\ndevelopment = true\n\
              [clickhouse]\nurl = {:?}\ndatabase = \"{}\"\n\
              [edge]\nlisten = \"127.0.0.1:{}\"\nmac_keys = {:?}\n\
-             [processor]\nstate_dir = {:?}\nmetrics_listen = \"127.0.0.1:{}\"\ncheckpoint_interval = \"2s\"\n\
+             [processor]\nstate_dir = {:?}\nmetrics_listen = \"127.0.0.1:{}\"\ncheckpoint_interval = \"2s\"\nthreads = 2\n\
              [sinks]\nmetrics_listen = \"127.0.0.1:{}\"\n",
             self.stack.endpoints.kafka_bootstrap,
             self.name,

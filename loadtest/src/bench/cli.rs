@@ -1,7 +1,8 @@
-//! `tributary loadtest translate`, `... processor`, `... latency`: the steps of `make bench-processor`, each to be run by itself.
+//! `tributary loadtest generate`, `... translate`, `... processor`, `... latency`: the steps of `make bench-processor`, each to be run by itself.
 
 use crate::bench::BenchError;
 use crate::bench::check;
+use crate::bench::generate;
 use crate::bench::growth;
 use crate::bench::installation;
 use crate::bench::latency::{self, Step};
@@ -10,6 +11,7 @@ use crate::bench::meter;
 use crate::bench::process::Process;
 use crate::bench::report;
 use crate::bench::translate;
+use crate::bench::workload::{Plan, Set};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +19,12 @@ use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
+    /// Write the benchmark's clicks and events, and what must come out of them
+    ///
+    /// Creates the topics of the installation PREFIX with two partitions, applies a catalog of 50 advertisers, 2000
+    /// campaigns and 5000 publishers, and writes journeys of 1 to 6 clicks and their conversions in the order of their
+    /// arrival. To be run once: a second run writes everything a second time.
+    Generate(GenerateArgs),
     /// Write the clicks and events of the peers' generator as Tributary's own, for benchmarks
     ///
     /// Reads the topics <SOURCE>clicks and <SOURCE>events, creates the topics of the installation PREFIX with two
@@ -49,6 +57,25 @@ struct Place {
     /// Folder for state, logs and figures
     #[arg(long)]
     dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// What to write
+    set: Set,
+    #[command(flatten)]
+    place: Place,
+    /// Clicks [default: 10 million, of set c 1 million]
+    #[arg(long)]
+    clicks: Option<u64>,
+    /// Conversions [default: 500 thousand, of set c 1 million]
+    #[arg(long)]
+    conversions: Option<u64>,
+    #[arg(long, default_value_t = 20_260_101)]
+    seed: u64,
+    /// Where to write what a correct run decides
+    #[arg(long)]
+    manifest: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -120,11 +147,25 @@ impl BenchCommand {
     pub fn execute(self) -> Result<ExitCode, BenchError> {
         service::logging::init();
         match self {
+            BenchCommand::Generate(args) => run_generate(&args),
             BenchCommand::Translate(args) => run_translate(&args),
             BenchCommand::Processor(args) => run_processor(args),
             BenchCommand::Latency(args) => run_latency(args),
         }
     }
+}
+
+fn run_generate(args: &GenerateArgs) -> Result<ExitCode, BenchError> {
+    let kafka = installation::config(&args.place.bootstrap, &args.place.prefix);
+    create(&args.place.dir)?;
+    let (clicks, conversions) = args.set.sizes();
+    let (clicks, conversions) = (args.clicks.unwrap_or(clicks), args.conversions.unwrap_or(conversions));
+    println!("seed {}", args.seed);
+    let made = generate::generate(&kafka, Plan::new(args.set, args.seed, clicks, conversions), &args.place.dir)?;
+    made.write(&args.manifest)?;
+    let prefix = &args.place.prefix;
+    println!("{} clicks and {} events are in {prefix}clicks and {prefix}events", made.clicks, made.events);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_translate(args: &TranslateArgs) -> Result<ExitCode, BenchError> {

@@ -4,7 +4,7 @@ use crate::bench::BenchError;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     pub clicks: u64,
     /// Deliveries, repeated ones included.
@@ -19,5 +19,11 @@ impl Manifest {
     pub fn read(path: &Path) -> Result<Self, BenchError> {
         let text = std::fs::read(path).map_err(|error| BenchError::file("read", path, error))?;
         serde_json::from_slice(&text).map_err(|error| BenchError::Manifest { path: path.to_owned(), error })
+    }
+
+    pub fn write(&self, path: &Path) -> Result<(), BenchError> {
+        let text = serde_json::to_string(self);
+        let text = text.map_err(|error| BenchError::Manifest { path: path.to_owned(), error })?;
+        std::fs::write(path, text + "\n").map_err(|error| BenchError::file("write", path, error))
     }
 }

@@ -73,6 +73,11 @@ impl<'a> PeerClick<'a> {
 }
 
 impl<'a> PeerEvent<'a> {
+    /// As text: 32 hexadecimal digits.
+    pub fn event_id(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.event_id))
+    }
+
     pub fn read(value: &'a [u8]) -> Result<Self, BadPeerRecord> {
         let mut cursor = Cursor::open(value, "event", EVENT)?;
         let (event_id, journey_id, tenant) = (cursor.fixed()?, JourneyId(cursor.fixed()?), cursor.id()?);

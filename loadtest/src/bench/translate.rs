@@ -6,39 +6,34 @@
 
 use crate::bench::BenchError;
 use crate::bench::arrivals::{Arrival, Arrivals};
-use crate::bench::installation::{self, Names};
+use crate::bench::installation;
+use crate::bench::maker::Maker;
 use crate::bench::peer::{PeerClick, PeerEvent};
 use kafka::KafkaConfig;
 use kafka::catalog::CatalogReader;
 use kafka::group::Place;
 use kafka::transaction::TransactionalProducer;
-use schemas::decimal::{Amount, Currency, Fixed};
-use schemas::id::{ClickId, ConversionId, CustomerId, IpHash, JourneyId, PayloadHash, hash_of};
-use schemas::name::ApiKeyId;
-use schemas::offset::Offset;
-use schemas::record::click::Click;
-use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource};
+use schemas::id::{ClickId, JourneyId};
 use schemas::time::Micros;
-use schemas::token::{ClickToken, MacKey, MacKeys};
 use schemas::topic::Topic;
 use schemas::{codec, key};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Records of one transaction: the fewer commits the better, as long as one ends before the broker gives it up.
-const AT_ONCE: u64 = 200_000;
+pub const AT_ONCE: u64 = 200_000;
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Translated {
+pub struct Written {
     pub clicks: u64,
     pub events: u64,
 }
 
 /// Reads `<source>clicks` and `<source>events` and writes the installation `kafka`, which is set up first.
-pub fn translate(kafka: &KafkaConfig, source: &str, folder: &Path) -> Result<Translated, BenchError> {
+pub fn translate(kafka: &KafkaConfig, source: &str, folder: &Path) -> Result<Written, BenchError> {
     installation::set_up(kafka, folder)?;
     let catalog = CatalogReader::start(kafka, || false)?.read_to();
     let place = |(topic, partition)| Place { topic: format!("{source}{topic}"), partition };
@@ -46,14 +41,14 @@ pub fn translate(kafka: &KafkaConfig, source: &str, folder: &Path) -> Result<Tra
     let (clicks, events): (Vec<Place>, Vec<Place>) =
         (of("clicks").map(place).collect(), of("events").map(place).collect());
     let named = NamedClicks::read(kafka, &clicks, &events)?;
-    let maker = Maker::new(catalog, named)?;
+    let maker = Maker::new(catalog)?;
 
     let topics = kafka.topics();
     let (to_clicks, to_events) = (topics.name(Topic::Clicks), topics.name(Topic::Events));
     let mut producer = TransactionalProducer::new(kafka, "translate")?;
     let mut arrivals = Arrivals::open(kafka, &[clicks.as_slice(), &events].concat())?;
-    let mut done = Translated::default();
-    let mut progress = Progress::new();
+    let mut done = Written::default();
+    let mut progress = Progress::begin();
     let mut bytes = Vec::new();
     loop {
         let mut transaction = producer.begin()?;
@@ -70,7 +65,10 @@ pub fn translate(kafka: &KafkaConfig, source: &str, folder: &Path) -> Result<Tra
                 codec::encode_into(&click, &mut bytes);
                 (&to_clicks, key::journey(&click.tenant, &click.advertiser, click.journey_id))
             } else {
-                let event = maker.event(&PeerEvent::read(&value)?, &value)?;
+                let peer = PeerEvent::read(&value)?;
+                let click = named.last(peer.journey_id, peer.occurred_at);
+                let missing = || BenchError::NoClick { event: peer.event_id(), journey: peer.journey_id };
+                let event = maker.event(&peer, click.ok_or_else(missing)?, &value)?;
                 done.events += 1;
                 codec::encode_into(&event, &mut bytes);
                 (&to_events, event.key())
@@ -114,114 +112,25 @@ impl NamedClicks {
     }
 }
 
-/// Makes our records of theirs.
-struct Maker {
-    names: Names,
-    api_key: ApiKeyId,
-    keys: MacKeys,
-    /// What the edge would have read.
-    catalog: Offset,
-    named: NamedClicks,
-}
-
-impl Maker {
-    fn new(catalog: Offset, named: NamedClicks) -> Result<Self, BenchError> {
-        // Nobody verifies these tokens: they travel as text, in their usual size.
-        let keys = MacKeys::new(vec![MacKey::new(1, &[7; 32])]).expect("one key");
-        Ok(Maker { names: Names::new()?, api_key: ApiKeyId::new("bench")?, keys, catalog, named })
-    }
-
-    fn click(&self, peer: &PeerClick<'_>) -> Click {
-        let mut params = BTreeMap::from([("sub1".to_owned(), peer.sub1.to_owned())]);
-        if let Some(sub2) = peer.sub2 {
-            params.insert("sub2".to_owned(), sub2.to_owned());
-        }
-        Click {
-            click_id: peer.click_id,
-            journey_id: peer.journey_id,
-            tenant: self.names.tenant.clone(),
-            advertiser: self.names.advertiser(peer.tenant).clone(),
-            campaign: self.names.campaign(peer.tenant, peer.campaign).clone(),
-            publisher: self.names.publisher(peer.publisher).clone(),
-            link: self.names.link(peer.link).clone(),
-            occurred_at: peer.occurred_at,
-            catalog_offset: self.catalog,
-            returning: false,
-            referrer: Some(peer.referrer.to_owned()),
-            user_agent: Some(format!("{} {} {:016x}", peer.device, peer.country, peer.user_agent_hash)),
-            ip_hash: Some(IpHash(peer.ip_hash)),
-            params,
-        }
-    }
-
-    /// The peers dedup by event id alone. With an order id of ours beside it, an event would be two conversions to
-    /// decide, the order's and its alias; so the order id travels as a property.
-    fn event(&self, peer: &PeerEvent<'_>, delivered: &[u8]) -> Result<Event, BenchError> {
-        let names = &self.names;
-        let (tenant, advertiser) = (names.tenant.clone(), names.advertiser(peer.tenant).clone());
-        let event_id = format!("{:032x}", u128::from_be_bytes(peer.event_id));
-        let click = self.named.last(peer.journey_id, peer.occurred_at);
-        let click = click.ok_or_else(|| BenchError::NoClick { event: event_id.clone(), journey: peer.journey_id })?;
-        let value = self.keys.sign_token(ClickToken { click, journey: peer.journey_id });
-        let coupon = peer.coupon.unwrap_or_default();
-        Ok(Event {
-            conversion_id: ConversionId::of_event(&tenant, &advertiser, &event_id),
-            event_conversion_id: None,
-            event_id,
-            tenant,
-            advertiser,
-            api_key: self.api_key.clone(),
-            action: Action::Purchase,
-            order_id: None,
-            value: amount(peer.amount_minor),
-            currency: Currency::parse(peer.currency)?,
-            occurred_at: peer.occurred_at,
-            received_at: peer.occurred_at,
-            clock_ahead_micros: 0,
-            customer: Some(CustomerId(hash_of("tributary benchmark customer", &[peer.customer_id.as_bytes()]))),
-            evidence: vec![Evidence {
-                source: EvidenceSource::ClickId,
-                value,
-                names: EvidenceNames::Touch,
-                click_id: Some(click),
-                journey_id: Some(peer.journey_id),
-                code: None,
-                problem: None,
-            }],
-            landing_url: Some(peer.landing_url.to_owned()),
-            referrer: None,
-            properties: Some(format!(r#"{{"order":"{}","coupon":"{coupon}"}}"#, peer.order_id)),
-            payload_hash: PayloadHash(hash_of("tributary benchmark payload", &[delivered])),
-            catalog_offset: self.catalog,
-            forwarded_to: None,
-        })
-    }
-}
-
-/// Hundredths of a unit as our six places.
-fn amount(minor: i64) -> Amount {
-    Fixed(i128::from(minor) * 10_000)
-}
-
-struct Progress {
+pub struct Progress {
     began: Instant,
     said: Instant,
 }
 
 impl Progress {
-    fn new() -> Self {
+    pub fn begin() -> Self {
         Progress { began: Instant::now(), said: Instant::now() }
     }
 
-    fn say(&mut self, done: Translated) {
+    pub fn say(&mut self, done: Written) {
         if self.said.elapsed() >= PROGRESS_EVERY {
             self.said = Instant::now();
             self.last(done);
         }
     }
 
-    fn last(&self, Translated { clicks, events }: Translated) {
-        tracing::info!(clicks, events, seconds = self.began.elapsed().as_secs(), "translated");
+    pub fn last(&self, Written { clicks, events }: Written) {
+        tracing::info!(clicks, events, seconds = self.began.elapsed().as_secs(), "written");
     }
 }
 

@@ -52,7 +52,8 @@ impl Overlay {
         if from >= to {
             return Ok(());
         }
-        let mut ours = self.changes[table as usize].range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))).peekable();
+        let mut ours =
+            self.changes[table as usize].range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))).peekable();
         let mut more = true;
         store.scan(table, from, to, &mut |key, value| {
             while let Some((our_key, change)) = ours.next_if(|(our_key, _)| our_key.as_slice() < key) {

@@ -183,3 +183,24 @@ proptest! {
         prop_assert_eq!(point, store.get(Table::Settled, &[from]).expect("gets"));
     }
 }
+
+#[test]
+fn a_changelog_record_says_which_table_it_changes() {
+    let decision = b"default/acme/c/000102030405060708090a0b0c0d0e0f";
+    let id: Vec<u8> = (0..16).collect();
+    for (topic, key, expected) in [
+        (Topic::DecideChangelog, b"ckey".as_slice(), Some((Table::Conversions, b"key".as_slice()))),
+        (Topic::SettleChangelog, b"skey", Some((Table::Settled, b"key"))),
+        (Topic::SettleChangelog, b"bkey", Some((Table::Balances, b"key"))),
+        (Topic::Decisions, decision, Some((Table::Decisions, id.as_slice()))),
+        (Topic::DecideChangelog, b"skey", None),
+        (Topic::SettleChangelog, b"zkey", None),
+        (Topic::SettleChangelog, b"", None),
+        (Topic::Decisions, b"default/acme/j/000102030405060708090a0b0c0d0e0f", None),
+        (Topic::Events, b"ckey", None),
+    ] {
+        let change = Change::of_changelog(topic, key, Some(b"value"));
+        let found = change.as_ref().map(|change| (change.table, change.key.as_slice()));
+        assert_eq!(found, expected, "{topic:?} {key:?}");
+    }
+}

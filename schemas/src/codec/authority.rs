@@ -9,7 +9,7 @@ pub fn encode<T: Record>(record: &T) -> Vec<u8> {
     let schema = parsed.schemas.last().expect("a version");
     let writer = GenericDatumWriter::builder(schema).validate(false).human_readable(false).build().expect("a writer");
     let mut bytes = vec![MAGIC];
-    bytes.extend_from_slice(&parsed.current_id.to_be_bytes());
+    bytes.extend_from_slice(&super::current_id::<T>().to_be_bytes());
     writer.write_ser(&mut bytes, record).expect("fits its schema");
     bytes
 }
