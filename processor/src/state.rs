@@ -133,8 +133,9 @@ pub trait Store {
     /// Up to where in `clicks` the touches have been put.
     fn touches_position(&self) -> NextOffset;
 
-    /// Forgets the touches of clicks that arrived before this time, by whole weeks.
-    fn expire_touches(&mut self, before: Micros) -> Result<(), StoreError>;
+    /// Forgets the touches of clicks that arrived before this time, by whole weeks, and the journey events that did, each
+    /// when its file is next merged: without a scan.
+    fn expire(&mut self, before: Micros) -> Result<(), StoreError>;
 
     /// Brings the tables to the disk, and has touches brought there beside the data path where they are worth a run.
     fn checkpoint(&mut self) -> Result<(), StoreError>;

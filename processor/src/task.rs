@@ -249,11 +249,11 @@ impl<S: Store> Task<S> {
         self.events_next = None;
     }
 
-    /// Brings to the disk what a restart should not have to read again, and lets touches expire that no event
-    /// can ask for any more: both topics have passed, by the broker's time, the longest look-back before the latest event.
+    /// Brings to the disk what a restart should not have to read again, and lets expire what nothing can
+    /// ask for any more: both topics have passed, by the broker's time, the longest look-back before the latest event.
     pub fn checkpoint(&mut self) -> Result<(), StoreError> {
         let passed = self.clicks_at.min(self.events_at);
-        self.store.expire_touches(passed.plus(-(LONGEST_LOOK_BACK_MICROS + LATENESS_MICROS)))?;
+        self.store.expire(passed.plus(-(LONGEST_LOOK_BACK_MICROS + LATENESS_MICROS)))?;
         self.store.checkpoint()
     }
 

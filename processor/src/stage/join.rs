@@ -17,7 +17,7 @@ use schemas::time::Micros;
 use schemas::topic::Topic;
 
 /// Which journeys have events stored, so that the clicks of all others cost no look-up: eight bytes a journey. May name
-/// too many after an abort or where two journeys hash alike, never too few.
+/// too many after an abort, after an expiry (until the next start) or where two journeys hash alike, never too few.
 #[derive(Debug, Default)]
 pub struct JourneyFilter(HashSet<u64>);
 
@@ -78,7 +78,8 @@ fn events_reached_by<S: Store>(
     let mut events = Vec::new();
     let mut unreadable = None;
     let mut seen = 0;
-    task.overlay.scan(&task.store, Table::JourneyEvents, prefix, &keys::after_events(prefix), &mut |_, framed| {
+    task.overlay.scan(&task.store, Table::JourneyEvents, prefix, &keys::after_events(prefix), &mut |_, value| {
+        let framed = keys::framed_event(value);
         seen += 1;
         match codec::decode::<Event>(framed) {
             Ok(event) if join::reaches(&event) >= clicked_at => events.push((event, framed.to_vec())),
@@ -101,7 +102,8 @@ pub fn event<S: Store>(task: &mut Task<S>, record: &Record<'_>) -> Result<(), St
     let journey = journey.map(|journey| (journey, prefix_of(task, &event, journey)));
     if let Some((_, prefix)) = &journey {
         task.journeys.insert(prefix);
-        task.overlay.put(Table::JourneyEvents, keys::journey_event(prefix, &event), framed.to_vec());
+        let value = keys::journey_event_value(record.timestamp, framed);
+        task.overlay.put(Table::JourneyEvents, keys::journey_event(prefix, &event), value);
     }
     send_candidates(task, &event, framed, journey)?;
     for other in forward_to {
@@ -118,7 +120,7 @@ pub fn kept<S>(task: &mut Task<S>, record: &Record<'_>) -> Option<Change> {
     let event: Event = codec::decode(framed).ok()?;
     let Routed::Conversion { journey: Some(journey), .. } = join::route(&event) else { return None };
     let key = keys::journey_event(&prefix_of(task, &event, journey), &event);
-    Some(Change { table: Table::JourneyEvents, key, value: Some(framed.to_vec()) })
+    Some(Change { table: Table::JourneyEvents, key, value: Some(keys::journey_event_value(record.timestamp, framed)) })
 }
 
 fn prefix_of<S>(task: &mut Task<S>, event: &Event, journey: JourneyId) -> JourneyPrefix {

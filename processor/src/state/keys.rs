@@ -132,6 +132,20 @@ pub fn journey_event(prefix: &JourneyPrefix, event: &Event) -> Vec<u8> {
     [prefix.as_slice(), &id].concat()
 }
 
+/// The time at which the event reached its topic, then its frame.
+pub fn journey_event_value(arrived: Micros, framed: &[u8]) -> Vec<u8> {
+    [time_bytes(arrived).as_slice(), framed].concat()
+}
+
+pub fn framed_event(value: &[u8]) -> &[u8] {
+    value.get(8..).unwrap_or_default()
+}
+
+/// Whether a journey event arrived before this time.
+pub fn expired(value: &[u8], before: Micros) -> bool {
+    value.first_chunk().is_some_and(|arrived| i64::from_be_bytes(*arrived) < before.0)
+}
+
 /// Past every journey event of the prefix.
 pub fn after_events(prefix: &JourneyPrefix) -> Vec<u8> {
     [prefix.as_slice(), &[0xff; 17]].concat()

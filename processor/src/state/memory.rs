@@ -84,9 +84,10 @@ impl Store for MemoryStore {
         self.now.touches_next
     }
 
-    fn expire_touches(&mut self, before: Micros) -> Result<(), StoreError> {
+    fn expire(&mut self, before: Micros) -> Result<(), StoreError> {
         let first = keys::bucket(before);
         self.now.touches.retain(|_, (bucket, _)| *bucket >= first);
+        self.now.entries.retain(|(table, _), value| *table != Table::JourneyEvents || !keys::expired(value, before));
         Ok(())
     }
 

@@ -4,9 +4,10 @@
 //! the positions on disk always belong to the data on disk.
 
 use crate::config::Config;
-use crate::state::keys::{JOURNEY_PREFIX, JourneyPrefix, TouchKey};
+use crate::state::keys::{self, JOURNEY_PREFIX, JourneyPrefix, TouchKey};
 use crate::state::touches::{Touches, Worker};
 use crate::state::{Batch, Store, StoreError, Table, Visit, VisitTouch};
+use rocksdb::compaction_filter::Decision;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, ErrorKind, FlushOptions,
     Options, ReadOptions, SliceTransform, WriteBatch, WriteBufferManager, WriteOptions,
@@ -15,7 +16,7 @@ use schemas::offset::NextOffset;
 use schemas::time::Micros;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 /// Memory and background threads that all stores of a process share.
 pub struct Budget {
@@ -55,6 +56,8 @@ pub struct RocksStore {
     unlogged: WriteOptions,
     touches: Touches,
     touch_index: Arc<TouchShare>,
+    /// Journey events that arrived earlier are dropped by merges; microseconds since 1970.
+    expired_before: Arc<AtomicI64>,
 }
 
 impl Drop for RocksStore {
@@ -87,14 +90,16 @@ impl RocksStore {
         options.set_max_background_jobs(2);
         options.set_keep_log_file_num(2);
         options.set_max_open_files(512);
-        let tables = Table::ALL.map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(table, budget)));
+        let expired_before = Arc::new(AtomicI64::new(i64::MIN));
+        let tables = Table::ALL
+            .map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(table, budget, &expired_before)));
         let db = DB::open_cf_descriptors(&options, path, tables).map_err(failed("open"))?;
         let mut unlogged = WriteOptions::default();
         unlogged.disable_wal(true);
         let touches = Touches::open(&path.join("touches"), budget.run_writer.clone(), budget.run_merger.clone())?;
         let touch_index = Arc::clone(&budget.touch_index);
         touch_index.stores.fetch_add(1, Ordering::Relaxed);
-        Ok(RocksStore { db, unlogged, touches, touch_index })
+        Ok(RocksStore { db, unlogged, touches, touch_index, expired_before })
     }
 
     fn table(&self, table: Table) -> &ColumnFamily {
@@ -112,7 +117,7 @@ impl RocksStore {
     }
 }
 
-fn table_options(table: Table, budget: &Budget) -> Options {
+fn table_options(table: Table, budget: &Budget, expired_before: &Arc<AtomicI64>) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(&budget.cache);
     blocks.set_cache_index_and_filter_blocks(true);
@@ -127,6 +132,15 @@ fn table_options(table: Table, budget: &Budget) -> Options {
     if table == Table::JourneyEvents {
         options.set_prefix_extractor(SliceTransform::create_fixed_prefix(JOURNEY_PREFIX));
         options.set_memtable_prefix_bloom_ratio(0.05);
+        let before = Arc::clone(expired_before);
+        options.set_compaction_filter("expiry", move |_, _, value| {
+            match keys::expired(value, Micros(before.load(Ordering::Relaxed))) {
+                true => Decision::Remove,
+                false => Decision::Keep,
+            }
+        });
+        // What no new data merges is looked at after this.
+        options.set_periodic_compaction_seconds(30 * 24 * 3600);
     }
     // Most conversions are asked for once, when they are new: a filter answers without a walk through the memtable.
     if matches!(table, Table::Conversions | Table::Settled) {
@@ -191,7 +205,8 @@ impl Store for RocksStore {
         self.touches.position()
     }
 
-    fn expire_touches(&mut self, before: Micros) -> Result<(), StoreError> {
+    fn expire(&mut self, before: Micros) -> Result<(), StoreError> {
+        self.expired_before.store(before.0, Ordering::Relaxed);
         self.touches.expire(before)
     }
 
@@ -207,6 +222,14 @@ impl Store for RocksStore {
 }
 
 impl RocksStore {
+    /// Merges every file, which happens by itself in time.
+    #[cfg(test)]
+    pub fn merge_all(&self) {
+        for table in Table::ALL {
+            self.db.compact_range_cf(self.table(table), None::<&[u8]>, None::<&[u8]>);
+        }
+    }
+
     /// Waits: of a flush that fails in the background, a full disk say, nobody would hear until much later.
     fn flush_tables(&self) -> Result<(), StoreError> {
         let tables = Table::ALL.map(|table| self.table(table));

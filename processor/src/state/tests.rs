@@ -113,9 +113,9 @@ fn touches_suite(store: &mut dyn Store) {
     let imported = touch_key(4, 1, 9);
     store.put_touch(&imported, b"old", Micros(5 * WEEK), NextOffset(6)).expect("puts");
     store.flush().expect("flushes");
-    store.expire_touches(Micros(2 * WEEK - 1)).expect("expires");
+    store.expire(Micros(2 * WEEK - 1)).expect("expires");
     assert_eq!(touches_between(store, 1, 0, 100 * WEEK).len(), 3, "its week has not passed");
-    store.expire_touches(Micros(2 * WEEK)).expect("expires");
+    store.expire(Micros(2 * WEEK)).expect("expires");
     assert_eq!(touches_between(store, 1, 0, 100 * WEEK), all[1..]);
     assert_eq!(touches_between(store, 2, 0, 100 * WEEK), vec![]);
     assert_eq!(touches_between(store, 4, 0, 100 * WEEK).len(), 1, "an old click that arrived lately");
@@ -181,6 +181,30 @@ proptest! {
         expected.truncate(stop);
         prop_assert_eq!(merged, expected);
         prop_assert_eq!(point, store.get(Table::Settled, &[from]).expect("gets"));
+    }
+}
+
+#[test]
+fn journey_events_expire_by_their_arrival_when_they_are_merged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut rocks = RocksStore::open(folder.path(), &budget()).expect("opens");
+    let mut memory = MemoryStore::default();
+    let stores: [&mut dyn Store; 2] = [&mut rocks, &mut memory];
+    for store in stores {
+        for (number, arrived) in [(1, 10), (2, 20), (3, 30)] {
+            let value = keys::journey_event_value(Micros(arrived), b"framed");
+            store.write(Batch(vec![put(Table::JourneyEvents, &key(number, b"e"), &value)])).expect("writes");
+        }
+        store.write(Batch(vec![put(Table::Conversions, &key(1, b"c"), &[0; 20])])).expect("writes");
+        store.flush().expect("flushes");
+        store.expire(Micros(20)).expect("expires");
+    }
+    rocks.merge_all();
+    for store in [&rocks as &dyn Store, &memory] {
+        let left = scanned(store, Table::JourneyEvents, &[], &[255; 40]);
+        assert_eq!(left.iter().map(|(key, _)| key[0]).collect::<Vec<_>>(), [2, 3]);
+        assert!(left.iter().all(|(_, value)| keys::framed_event(value) == b"framed"));
+        assert_eq!(scanned(store, Table::Conversions, &[], &[255; 40]).len(), 1, "money does not expire");
     }
 }
 
