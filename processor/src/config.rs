@@ -21,7 +21,7 @@ pub struct Config {
     pub checkpoint_interval: HumanDuration,
     /// RocksDB's block cache for all partitions of the process, in MiB.
     pub block_cache_mib: usize,
-    /// RocksDB's write buffers for all partitions of the process, in MiB.
+    /// State that is committed and not on the disk yet, for all partitions of the process, in MiB.
     pub write_buffers_mib: usize,
     /// Touches that are not on the disk yet, for all partitions of the process, in MiB.
     pub touch_index_mib: usize,

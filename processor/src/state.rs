@@ -1,12 +1,15 @@
 //! A partition's state: tables of bytes, found by key, written atomically; and beside them the touches, which are a
 //! function of `clicks`.
 
+mod fresh;
 pub mod keys;
 pub mod memory;
+mod merge;
 pub mod overlay;
 pub mod rocks;
 mod scopes;
 mod touches;
+mod worker;
 
 pub use scopes::Scopes;
 
@@ -108,8 +111,8 @@ pub type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> bool + 'v;
 /// Called with a touch's key and value; false ends the look-back.
 pub type VisitTouch<'v> = dyn FnMut(&TouchKey, &[u8]) -> bool + 'v;
 
-/// What a task needs of a store. What was written is seen by later reads. After a crash the tables are as after one of
-/// the written batches, at least as new as the last `flush`; the touches likewise, as after one of the puts.
+/// What a task needs of a store. What was written is seen by later reads. After a crash each table is as after one of the
+/// written batches, no older than `Positions` say and than the last `flush`; the touches likewise, as after one of the puts.
 pub trait Store {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 

@@ -1,5 +1,6 @@
 //! What a transaction has changed and not yet committed: read before the store, thrown away on abort.
 
+use crate::state::merge::merged;
 use crate::state::{Batch, Change, Store, StoreError, Table, Visit};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -52,29 +53,9 @@ impl Overlay {
         if from >= to {
             return Ok(());
         }
-        let mut ours =
-            self.changes[table as usize].range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))).peekable();
-        let mut more = true;
-        store.scan(table, from, to, &mut |key, value| {
-            while let Some((our_key, change)) = ours.next_if(|(our_key, _)| our_key.as_slice() < key) {
-                more = change.as_ref().is_none_or(|value| visit(our_key, value));
-                if !more {
-                    return false;
-                }
-            }
-            more = match ours.next_if(|(our_key, _)| our_key.as_slice() == key) {
-                Some((_, change)) => change.as_ref().is_none_or(|value| visit(key, value)),
-                None => visit(key, value),
-            };
-            more
-        })?;
-        for (key, change) in ours {
-            if !more {
-                break;
-            }
-            more = change.as_ref().is_none_or(|value| visit(key, value));
-        }
-        Ok(())
+        let ours = self.changes[table as usize].range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+        let ours = ours.map(|(key, change)| (key.as_slice(), change.as_deref()));
+        merged(ours, |visit| store.scan(table, from, to, visit), visit)
     }
 
     pub fn changes<'a>(&'a self) -> impl Iterator<Item = (Table, &'a [u8], Option<&'a [u8]>)> {

@@ -184,6 +184,74 @@ proptest! {
     }
 }
 
+#[derive(Clone, Debug)]
+enum Step {
+    Write(Vec<(usize, u8, u8, Option<u8>)>),
+    Checkpoint,
+    Flush,
+    Merge,
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let change = (0..Table::ALL.len(), 0..3_u8, 0..4_u8, proptest::option::weighted(0.8, any::<u8>()));
+    prop_oneof![
+        6 => proptest::collection::vec(change, 1..8).prop_map(Step::Write),
+        2 => Just(Step::Checkpoint),
+        1 => Just(Step::Flush),
+        1 => Just(Step::Merge),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// What is fresh, what is being written and what is in files are read as one.
+    #[test]
+    fn a_store_holds_what_a_map_holds(steps in proptest::collection::vec(step(), 1..24)) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let budget = budget();
+        let mut store = RocksStore::open(folder.path(), &budget).expect("opens");
+        let mut map: std::collections::BTreeMap<(Table, Vec<u8>), Vec<u8>> = Default::default();
+        for step in steps {
+            match step {
+                Step::Write(changes) => {
+                    let mut batch = Batch::default();
+                    for (table, prefix, rest, value) in changes {
+                        let (table, key) = (Table::ALL[table], key(prefix, &[rest]));
+                        match value {
+                            Some(value) => map.insert((table, key.clone()), vec![value]),
+                            None => map.remove(&(table, key.clone())),
+                        };
+                        batch.0.push(Change { table, key, value: value.map(|value| vec![value]) });
+                    }
+                    store.write(batch).expect("writes");
+                }
+                Step::Checkpoint => store.checkpoint().expect("checkpoints"),
+                Step::Flush => store.flush().expect("flushes"),
+                Step::Merge => store.merge_all(),
+                Step::Reopen => {
+                    store.flush().expect("flushes");
+                    drop(store);
+                    store = RocksStore::open(folder.path(), &budget).expect("opens again");
+                }
+            }
+            for table in Table::ALL {
+                for (from, to) in [(key(1, b""), key(1, b"z")), (vec![], vec![255; 40])] {
+                    let held = map.range((table, from.clone())..(table, to.clone()));
+                    let held: Vec<_> = held.map(|((_, key), value)| (key.clone(), value.clone())).collect();
+                    prop_assert_eq!(scanned(&store, table, &from, &to), held);
+                }
+                for (prefix, rest) in [(0, 0), (1, 1), (2, 3)] {
+                    let key = key(prefix, &[rest]);
+                    prop_assert_eq!(store.get(table, &key).expect("gets"), map.get(&(table, key)).cloned());
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn journey_events_expire_by_their_arrival_when_they_are_merged() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -8,15 +8,15 @@
 
 mod filter;
 mod index;
+mod jobs;
 mod manifest;
 mod run;
-mod worker;
-
-pub use worker::Worker;
 
 use crate::state::keys::{self, JourneyPrefix, TouchKey};
+use crate::state::worker::Worker;
 use crate::state::{StoreError, VisitTouch};
 use index::TouchIndex;
+use jobs::{Merged, Written};
 use manifest::Manifest;
 use run::{Run, failed};
 use schemas::offset::NextOffset;
@@ -24,8 +24,7 @@ use schemas::time::Micros;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, TryRecvError};
-use worker::{Job, Merged, Written};
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 /// So many runs of one size class are merged into one of the next.
 const RUNS_PER_CLASS: usize = 8;
@@ -83,7 +82,7 @@ impl Touches {
         let manifest = Manifest::read(folder)?;
         let mut buckets: BTreeMap<u32, BTreeMap<u64, Arc<Run>>> = BTreeMap::new();
         for &(bucket, number) in &manifest.runs {
-            let run = Run::open(&worker::path(folder, bucket, number))?;
+            let run = Run::open(&jobs::path(folder, bucket, number))?;
             buckets.entry(bucket).or_default().insert(number, Arc::new(run));
         }
         let touches = Touches {
@@ -177,10 +176,9 @@ impl Touches {
             return if self.next > self.durable { self.save(self.next) } else { Ok(()) };
         }
         let index = Arc::new(std::mem::take(&mut self.active));
-        let (done, answer) = mpsc::channel();
-        let number = self.take_number();
-        self.writer.give(Job::Write { index: Arc::clone(&index), folder: self.folder.clone(), number, done });
-        self.writing = Some(Writing { index, next: self.next, done: answer });
+        let (number, folder, frozen) = (self.take_number(), self.folder.clone(), Arc::clone(&index));
+        let done = self.writer.give(move || jobs::write(&frozen, &folder, number));
+        self.writing = Some(Writing { index, next: self.next, done });
         Ok(())
     }
 
@@ -252,10 +250,9 @@ impl Touches {
             }
             if let Some(runs) = classes.into_values().find(|runs| runs.len() >= RUNS_PER_CLASS) {
                 let replaced = runs.iter().map(|(number, _)| *number).collect();
-                let (done, answer) = mpsc::channel();
-                let number = self.take_number();
-                self.merger.give(Job::Merge { bucket, runs, folder: self.folder.clone(), number, done });
-                self.merging = Some(Merging { replaced, done: answer });
+                let (number, folder) = (self.take_number(), self.folder.clone());
+                let done = self.merger.give(move || jobs::merge(bucket, &runs, &folder, number));
+                self.merging = Some(Merging { replaced, done });
                 return;
             }
         }

@@ -113,7 +113,7 @@ fn records_go_there_and_back() {
         deliveries: vec![Delivery { event: encode(&event()) }],
         journeys: vec![],
         same_as: Some(ConversionId([8; 16])),
-        decision: Some(vec![1, 2]),
+        decision: None,
         booked: vec![],
     });
     there_and_back(&BalanceState::default());
