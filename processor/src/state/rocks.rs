@@ -12,8 +12,8 @@ use crate::state::worker::Worker;
 use crate::state::{Batch, Store, StoreError, Table, Visit, VisitTouch};
 use rocksdb::compaction_filter::Decision;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, ErrorKind,
-    IngestExternalFileOptions, Options, ReadOptions, SliceTransform, SstFileWriter,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompactionStyle, DBCompressionType,
+    ErrorKind, IngestExternalFileOptions, Options, ReadOptions, SliceTransform, SstFileWriter, UniversalCompactOptions,
 };
 use schemas::offset::NextOffset;
 use schemas::time::Micros;
@@ -22,6 +22,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
+
+/// So many files of a size are merged into one.
+const RUNS_MERGED: i32 = 8;
 
 /// Memory and background threads that all stores of a process share.
 pub struct Budget {
@@ -290,6 +293,15 @@ impl Files {
 
 fn table_options(table: Table, cache: &Cache, expired_before: &Arc<AtomicI64>) -> Options {
     let mut options = file_options(table, cache);
+    // Keys are new, most of them, and random: levels would rewrite each ten times to keep apart what never overlaps.
+    // Eight files of a size become one of the next instead, as with the runs of touches.
+    options.set_compaction_style(DBCompactionStyle::Universal);
+    options.set_level_zero_file_num_compaction_trigger(RUNS_MERGED);
+    let mut merges = UniversalCompactOptions::default();
+    merges.set_min_merge_width(RUNS_MERGED);
+    // Of what is there twice there is little; merging all because the newest part has grown would be for nothing.
+    merges.set_max_size_amplification_percent(800);
+    options.set_universal_compaction_options(&merges);
     // What was just taken in is soon merged: it is compressed then, and once.
     let levels = [DBCompressionType::None, DBCompressionType::None];
     options.set_compression_per_level(&[&levels[..], &[DBCompressionType::Lz4; 5]].concat());
@@ -316,6 +328,8 @@ fn file_options(table: Table, cache: &Cache) -> Options {
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     blocks.set_bloom_filter(10.0, false);
     blocks.set_format_version(6);
+    // A few values each: in a smaller block there would be one or two, and as many keys in the index.
+    blocks.set_block_size(16 << 10);
     let mut options = Options::default();
     options.set_compression_type(DBCompressionType::None);
     options.set_block_based_table_factory(&blocks);
