@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::state::fresh::Fresh;
 use crate::state::keys::{self, JOURNEY_PREFIX, JourneyPrefix, TouchKey};
 use crate::state::merge::merged;
-use crate::state::touches::Touches;
+use crate::state::touches::{Room, Touches};
 use crate::state::worker::Worker;
 use crate::state::{Batch, Store, StoreError, Table, Visit, VisitTouch};
 use rocksdb::compaction_filter::Decision;
@@ -25,6 +25,9 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 
 /// So many files of a size are merged into one.
 const RUNS_MERGED: i32 = 8;
+
+/// So many touches a process has that are not on the disk: reading their clicks again takes a restart a second.
+const TOUCHES_UNWRITTEN: usize = 1_000_000;
 
 /// Memory and background threads that all stores of a process share.
 pub struct Budget {
@@ -171,7 +174,8 @@ impl Store for RocksStore {
     }
 
     fn put_touch(&mut self, key: &TouchKey, value: &[u8], arrived: Micros, next: NextOffset) -> Result<(), StoreError> {
-        self.touches.put(key, value, arrived, next, self.shares.each(self.shares.touches))
+        let room = Room { bytes: self.shares.each(self.shares.touches), touches: self.shares.each(TOUCHES_UNWRITTEN) };
+        self.touches.put(key, value, arrived, next, room)
     }
 
     fn touches(

@@ -32,6 +32,14 @@ const RUNS_PER_CLASS: usize = 8;
 /// writing and merging ever more small runs takes.
 const CHECKPOINT_ENTRIES: usize = 65_536;
 
+/// What a partition may hold of touches that are not on the disk yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    pub bytes: usize,
+    /// As many clicks a restart reads again.
+    pub touches: usize,
+}
+
 pub struct Touches {
     folder: PathBuf,
     writer: Worker,
@@ -114,14 +122,14 @@ impl Touches {
         Ok(())
     }
 
-    /// Takes the touch of a click; `next` is the offset behind the click. `share` bounds the bytes in memory.
+    /// Takes the touch of a click; `next` is the offset behind the click.
     pub fn put(
         &mut self,
         key: &TouchKey,
         value: &[u8],
         arrived: Micros,
         next: NextOffset,
-        share: usize,
+        room: Room,
     ) -> Result<(), StoreError> {
         let bucket = keys::bucket(arrived);
         if bucket >= self.first_bucket {
@@ -129,7 +137,8 @@ impl Touches {
         }
         self.next = next;
         // One index is filled while the other is written.
-        if self.active.bytes() >= share / 2 { self.write() } else { Ok(()) }
+        let full = self.active.bytes() >= room.bytes / 2 || self.active.len() >= room.touches / 2;
+        if full { self.write() } else { Ok(()) }
     }
 
     /// A journey's touches with `from <= time < to`, by time and click, each once.

@@ -43,6 +43,8 @@ fn open(folder: &Path) -> Touches {
     Touches::open(folder, Worker::start("writer"), Worker::start("merger")).expect("opens")
 }
 
+const PLENTY: Room = Room { bytes: usize::MAX, touches: usize::MAX };
+
 fn all(touches: &mut Touches, journey: u8) -> Vec<(TouchKey, Vec<u8>)> {
     let mut found = Vec::new();
     let visit = &mut |key: &TouchKey, value: &[u8]| {
@@ -57,19 +59,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn touches_read_like_a_map_of_them_whatever_happens(steps in steps()) {
+    fn touches_read_like_a_map_of_them_whatever_happens(steps in steps(), by_number in any::<bool>()) {
         let folder = tempfile::tempdir().expect("a folder");
         let mut touches = open(folder.path());
         let mut log: Vec<TouchKey> = Vec::new();
         let mut first_bucket = 0;
         // About a dozen touches fill an index.
-        let share = 3000;
+        let room = if by_number { Room { touches: 24, ..PLENTY } } else { Room { bytes: 3000, ..PLENTY } };
         for step in steps {
             match step {
                 Step::Put { journey, day, click } => {
                     let key = keys::touch(&prefix(journey), Micros(day * DAY), ClickId([click; 16]));
                     log.push(key);
-                    touches.put(&key, &key[40..], Micros(day * DAY), NextOffset(log.len() as i64), share).expect("puts");
+                    touches.put(&key, &key[40..], Micros(day * DAY), NextOffset(log.len() as i64), room).expect("puts");
                 }
                 Step::Checkpoint => touches.checkpoint().expect("writes"),
                 Step::Flush => {
@@ -81,7 +83,7 @@ proptest! {
                     touches = open(folder.path());
                     let durable = touches.position().0 as usize;
                     for (at, key) in log.iter().enumerate().skip(durable) {
-                        touches.put(key, &key[40..], keys::time_of(key), NextOffset(at as i64 + 1), share).expect("puts");
+                        touches.put(key, &key[40..], keys::time_of(key), NextOffset(at as i64 + 1), room).expect("puts");
                     }
                 }
                 Step::Expire { day } => {
@@ -112,11 +114,24 @@ fn numbered(number: usize) -> JourneyPrefix {
     prefix
 }
 
+#[test]
+fn a_restart_reads_no_more_clicks_again_than_there_is_room_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut touches = open(folder.path());
+    for number in 0..5000 {
+        let key = keys::touch(&numbered(number), Micros(DAY), ClickId([1; 16]));
+        let room = Room { touches: 100, ..PLENTY };
+        touches.put(&key, b"value", Micros(DAY), NextOffset(number as i64 + 1), room).expect("puts");
+        let again = touches.position().0 - Manifest::read(folder.path()).expect("a manifest").next().0;
+        assert!(again <= 100, "{again} after {number}");
+    }
+}
+
 fn filled(folder: &Path, runs: usize) -> Touches {
     let mut touches = open(folder);
     for number in 0..runs * 1000 {
         let key = keys::touch(&numbered(number), Micros(DAY), ClickId([1; 16]));
-        touches.put(&key, b"value", Micros(DAY), NextOffset(number as i64 + 1), usize::MAX).expect("puts");
+        touches.put(&key, b"value", Micros(DAY), NextOffset(number as i64 + 1), PLENTY).expect("puts");
         if number % 1000 == 999 {
             touches.flush().expect("writes");
         }
