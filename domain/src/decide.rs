@@ -13,12 +13,14 @@ mod commission;
 mod evidence;
 mod explain;
 mod facts;
+mod fraud;
 pub mod half_life;
 mod merge;
 pub mod models;
 mod record;
 mod ruling;
 mod touches;
+mod validity;
 
 use commission::Earnings;
 use facts::Facts;
@@ -28,6 +30,7 @@ use schemas::codec::{self, DecodeError};
 use schemas::offset::Offset;
 use schemas::record::attribution::Attribution;
 use schemas::record::candidates::Candidates;
+use schemas::record::command::ConversionCommand;
 use schemas::record::decision::Decision;
 use schemas::record::event::Event;
 use schemas::record::journal::JournalEntry;
@@ -56,6 +59,11 @@ pub struct Revision {
 /// The input's event, or one in the state, is no event of a schema known here; the state is unchanged then.
 pub fn merge(state: &mut ConversionState, input: &Candidates) -> Result<Merged, DecodeError> {
     merge::merge(state, input)
+}
+
+/// Adds a command to a conversion's set, which may still be empty: associative, commutative and idempotent, like `merge`.
+pub fn merge_command(state: &mut ConversionState, command: &ConversionCommand) -> Merged {
+    if merge::add_command(state, command) { Merged::Changed } else { Merged::Unchanged }
 }
 
 /// A conversion's set, read: what has to be known before it can be decided.
@@ -87,7 +95,7 @@ pub fn decide(
     evidence: Evidence,
     catalog: &Catalog,
 ) -> Result<Option<Revision>, DecodeError> {
-    let Some(facts) = Facts::of(evidence.events, &state.journeys, state.same_as) else { return Ok(None) };
+    let Some(facts) = Facts::of(evidence.events, state) else { return Ok(None) };
     let current = state.decision.as_deref().map(codec::decode::<Decision>).transpose()?;
     let (ruling, explanation) = ruling::rule(&facts, catalog);
     let earnings = match &ruling {
@@ -105,7 +113,8 @@ pub fn decide(
     // The rows of the current revision as they were, so that sums over all rows stay right.
     let taken_back = current.iter().flat_map(record::attributions).map(|row| Attribution { sign: -1, ..row });
     let attributions = taken_back.chain(record::attributions(&decision)).collect();
-    let entries = books::book(&mut state.booked, &decision, &ruling, earnings.as_ref());
+    let entries =
+        books::book(&mut state.booked, &decision, &ruling, earnings.as_ref().filter(|_| !ruling.is_withheld()));
     state.decision = Some(codec::encode(&decision));
     Ok(Some(Revision { decision, attributions, entries }))
 }

@@ -94,6 +94,7 @@ pub fn candidates(
         journey_id: journey,
         touches: touches.touches,
         touches_total: touches.total,
+        tie: None,
     }];
     if let (Some(of_event), None) = (event.event_conversion_id, event.forwarded_to) {
         sent.push(Candidates {

@@ -14,6 +14,7 @@ use crate::record::attribution::Attribution;
 use crate::record::candidates::Candidates;
 use crate::record::catalog::CatalogEntry;
 use crate::record::click::Click;
+use crate::record::command::ConversionCommand;
 use crate::record::dead_letter::DeadLetter;
 use crate::record::decision::Decision;
 use crate::record::event::Event;
@@ -71,18 +72,19 @@ macro_rules! records {
 
 // An index is never given to another record: it is part of the schema ids in Kafka.
 records! {
-    0 Click "click" ["1"],
+    0 Click "click" ["1", "2"],
     1 Rejected "rejected" ["1"],
     2 Event "event" ["1"],
-    3 Candidates "candidates" ["1"],
-    4 Decision "decision" ["1"],
+    3 Candidates "candidates" ["1", "2"],
+    4 Decision "decision" ["1", "2"],
     5 Attribution "attribution" ["1"],
     6 JournalEntry "journal" ["1"],
-    7 CatalogEntry "catalog" ["1"],
+    7 CatalogEntry "catalog" ["1", "2"],
     8 DeadLetter "dead_letter" ["1"],
-    9 ConversionState "conversion_state" ["1"],
+    9 ConversionState "conversion_state" ["1", "2"],
     10 SettledState "settled_state" ["1"],
     11 BalanceState "balance_state" ["1"],
+    12 ConversionCommand "conversion_command" ["1"],
 }
 
 struct Parsed {

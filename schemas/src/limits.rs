@@ -16,6 +16,16 @@ pub const TOUCHES_EACH_END: usize = 127;
 /// that reports one order for ever cannot grow a record without limit.
 pub const DELIVERIES_PER_CONVERSION: usize = 64;
 
+/// Commands kept per conversion, the last ones: only the last of all counts.
+pub const COMMANDS_PER_CONVERSION: usize = 16;
+
+/// Bytes of one mark's value on a click: a program's name, the name of a network.
+pub const MARK_VALUE_BYTES: usize = 48;
+
+/// Journeys kept per customer and advertiser, the latest ones by the events that tie them: people change browsers, and a
+/// visitor without cookies has a journey for each click.
+pub const JOURNEYS_PER_CUSTOMER: usize = 16;
+
 /// Journeys kept per conversion, the oldest ones: their touches must fit one decision record of less than a megabyte.
 pub const JOURNEYS_PER_CONVERSION: usize = 16;
 

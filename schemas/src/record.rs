@@ -5,6 +5,7 @@ pub mod attribution;
 pub mod candidates;
 pub mod catalog;
 pub mod click;
+pub mod command;
 pub mod dead_letter;
 pub mod decision;
 pub mod event;

@@ -6,10 +6,11 @@
 use super::Merged;
 use crate::join;
 use schemas::codec::{self, DecodeError};
-use schemas::id::{ClickId, ConversionId, JourneyId, PayloadHash};
-use schemas::limits::{AMOUNT_UNITS, DELIVERIES_PER_CONVERSION, JOURNEYS_PER_CONVERSION};
+use schemas::id::{ClickId, ConversionId, CustomerId, JourneyId, PayloadHash};
+use schemas::limits::{AMOUNT_UNITS, COMMANDS_PER_CONVERSION, DELIVERIES_PER_CONVERSION, JOURNEYS_PER_CONVERSION};
 use schemas::offset::Offset;
-use schemas::record::candidates::{Candidates, Touch};
+use schemas::record::candidates::{Candidates, CustomerTie, Touch};
+use schemas::record::command::ConversionCommand;
 use schemas::record::event::Event;
 use schemas::record::state::{ConversionState, Delivery, JourneyTouches};
 use schemas::time::Micros;
@@ -89,19 +90,21 @@ fn add_event(state: &mut ConversionState, event: Event) -> Result<bool, DecodeEr
 }
 
 fn add_touches(journeys: &mut Vec<JourneyTouches>, journey: JourneyId, input: &Candidates) -> bool {
-    if input.touches.is_empty() && input.touches_total == 0 {
+    if input.touches.is_empty() && input.touches_total == 0 && input.tie.is_none() {
         return false;
     }
     let at = match journeys.binary_search_by_key(&journey, |known| known.journey_id) {
         Ok(at) => at,
         Err(JOURNEYS_PER_CONVERSION..) => return false,
         Err(at) => {
-            journeys.insert(at, JourneyTouches { journey_id: journey, touches_total: 0, touches: Vec::new() });
+            journeys
+                .insert(at, JourneyTouches { journey_id: journey, touches_total: 0, touches: Vec::new(), tie: None });
             journeys.truncate(JOURNEYS_PER_CONVERSION);
             at
         }
     };
     let known = &mut journeys[at];
+    let before = known.tie.clone();
     let mut touches = Vec::with_capacity(known.touches.len() + input.touches.len());
     touches.extend(known.touches.iter().chain(&input.touches).cloned());
     touches.sort_by(|a, b| touch_order(a).cmp(&touch_order(b)));
@@ -110,14 +113,52 @@ fn add_touches(journeys: &mut Vec<JourneyTouches>, journey: JourneyId, input: &C
     // Counted after the bound: before it, the number would depend on which parts were joined.
     let listed = i64::try_from(touches.len()).unwrap_or(i64::MAX);
     let total = known.touches_total.max(input.touches_total).max(listed);
-    let changed = touches != known.touches || total != known.touches_total;
+    let tie = least_tie(known.tie.take(), input.tie.clone());
+    let changed = touches != known.touches || total != known.touches_total || tie != before;
     known.touches = touches;
     known.touches_total = total;
+    known.tie = tie;
+    changed
+}
+
+/// Of several ties of one journey the earliest counts: from then on the customer was known.
+fn least_tie(known: Option<CustomerTie>, said: Option<CustomerTie>) -> Option<CustomerTie> {
+    match (known, said) {
+        (Some(known), Some(said)) => Some(match order_of_tie(&said) < order_of_tie(&known) {
+            true => said,
+            false => known,
+        }),
+        (known, said) => known.or(said),
+    }
+}
+
+fn order_of_tie(tie: &CustomerTie) -> (Micros, &str, CustomerId) {
+    (tie.at, &tie.event_id, tie.customer)
+}
+
+/// The last ones by (time, id); under one id the latest, so that both bounds keep the greatest of the set.
+pub(super) fn add_command(state: &mut ConversionState, command: &ConversionCommand) -> bool {
+    let mut commands = state.commands.clone();
+    commands.push(command.clone());
+    commands.sort_by(|a, b| (&a.command_id, b.issued_at, b).cmp(&(&b.command_id, a.issued_at, a)));
+    commands.dedup_by(|later, earlier| later.command_id == earlier.command_id);
+    commands.sort_by(|a, b| (a.issued_at, &a.command_id).cmp(&(b.issued_at, &b.command_id)));
+    commands.drain(..commands.len().saturating_sub(COMMANDS_PER_CONVERSION));
+    let changed = commands != state.commands;
+    state.commands = commands;
     changed
 }
 
 /// (time, id), then all else, so that two records of one click, which no edge writes, still have an order.
-fn touch_order(touch: &Touch) -> (Micros, ClickId, Offset, &str, &str, &str) {
+fn touch_order(touch: &Touch) -> (Micros, ClickId, Offset, &str, &str, &str, &str) {
     let (at, id) = touch.order();
-    (at, id, touch.catalog_offset, touch.campaign.as_str(), touch.publisher.as_str(), touch.link.as_str())
+    (
+        at,
+        id,
+        touch.catalog_offset,
+        touch.campaign.as_str(),
+        touch.publisher.as_str(),
+        touch.link.as_str(),
+        touch.marks.as_str(),
+    )
 }

@@ -7,6 +7,7 @@
 use super::evidence::{self, Code, Finding, JudgedEvidence};
 use super::explain::Span;
 use super::facts::{self, Facts};
+use super::fraud::{self, Withheld};
 use super::touches::{self, JudgedJourney};
 use schemas::catalog::{AsOf, Catalog};
 use schemas::id::ClickId;
@@ -14,7 +15,7 @@ use schemas::name::{CampaignId, ContractId, PublisherId};
 use schemas::offset::Offset;
 use schemas::record::candidates::Touch;
 use schemas::record::catalog::Contract;
-use schemas::record::decision::{EvidenceVerdict, Outcome, TouchVerdict};
+use schemas::record::decision::{CommandNote, EvidenceVerdict, FraudVerdict, Outcome, TouchVerdict};
 use schemas::record::event::{Event, EvidenceSource};
 use schemas::time::Micros;
 
@@ -31,6 +32,14 @@ pub(super) struct Earned<'c> {
     pub terms: Terms<'c>,
     /// By (time, id), at least one.
     pub touches: Vec<EarningTouch>,
+    /// Why nothing is booked all the same.
+    pub withheld: Option<Withheld>,
+}
+
+impl Ruling<'_> {
+    pub fn is_withheld(&self) -> bool {
+        matches!(self, Ruling::Earned(Earned { withheld: Some(_), .. }))
+    }
 }
 
 pub(super) struct EarningTouch {
@@ -54,17 +63,22 @@ pub(super) struct Explanation {
     pub evidence: Vec<EvidenceVerdict>,
     pub touches: Vec<TouchVerdict>,
     pub touches_not_listed: i64,
+    pub fraud: Option<FraudVerdict>,
+    pub command: Option<CommandNote>,
 }
 
 pub(super) fn rule<'c>(facts: &Facts, catalog: &'c Catalog) -> (Ruling<'c>, Explanation) {
     let journeys = touches::judge(facts, catalog);
     let judged = evidence::judge(facts, &journeys, catalog);
     let waterfall = Waterfall { facts, catalog, journeys: &journeys, judged: &judged };
-    let (ruling, winner, order) = waterfall.run();
+    let (mut ruling, winner, order) = waterfall.run();
+    let (fraud, command) = waterfall.withhold(&mut ruling, winner);
     let explanation = Explanation {
         evidence: waterfall.evidence_verdicts(&ruling, winner, &order),
         touches: waterfall.touch_verdicts(&ruling, winner),
         touches_not_listed: journeys.iter().fold(0, |sum: i64, journey| sum.saturating_add(journey.not_listed)),
+        fraud,
+        command,
     };
     (ruling, explanation)
 }
@@ -145,7 +159,24 @@ impl<'w, 'c> Waterfall<'w, 'c> {
             Finding::Code(code) => vec![synthetic(code, self.facts.earning())],
             Finding::Nothing { .. } => Vec::new(),
         };
-        Earned { source: evidence.source, value: evidence.value.clone(), campaign, terms, touches }
+        let value = evidence.value.clone();
+        Earned { source: evidence.source, value, campaign, terms, touches, withheld: None }
+    }
+
+    /// What the contract holds against the conversion, and what a person said of it.
+    fn withhold(&self, ruling: &mut Ruling<'c>, winner: Option<usize>) -> (Option<FraudVerdict>, Option<CommandNote>) {
+        let command = self.facts.command;
+        let Ruling::Earned(earned) = ruling else {
+            return (None, command.map(|command| fraud::note(command, "nobody_earns")));
+        };
+        let journey = winner.and_then(|at| match self.judged[at].finding {
+            Finding::Journey(journey) => Some(&self.journeys[journey]),
+            Finding::Code(_) | Finding::Nothing { .. } => None,
+        });
+        let verdict = fraud::judge(self.facts, earned, journey, self.catalog);
+        let (withheld, note) = fraud::withheld(verdict.as_ref(), command);
+        earned.withheld = withheld;
+        (verdict, note)
     }
 
     fn evidence_verdicts(

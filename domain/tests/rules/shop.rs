@@ -56,6 +56,7 @@ fn contract(id: &str, rate: i64, paying_model: Model, order: &[EvidenceSource]) 
         paying_model,
         hold_days: 30,
         evidence_order: order.to_vec(),
+        fraud: None,
     };
     CatalogEntry { contract: Some(contract), ..entry(EntityKind::Contract, id) }
 }
@@ -68,19 +69,22 @@ fn campaign(id: &str, advertiser: &str, contract: &str, look_back_days: i64, act
         contract: ContractId::new(contract).expect("a name"),
         look_back_seconds: look_back_days * 24 * 3600,
         active,
+        minimum_seconds: 0,
     };
     CatalogEntry { campaign: Some(campaign), ..entry(EntityKind::Campaign, id) }
 }
 
 fn link(code: &str, campaign: &str, of: &str, active: bool) -> CatalogEntry {
-    let link = Link { campaign: CampaignId::new(campaign).expect("a name"), publisher: publisher(of), active };
+    let campaign = CampaignId::new(campaign).expect("a name");
+    let link = Link { campaign, publisher: publisher(of), active, valid_from: None, valid_until: None };
     CatalogEntry { link: Some(link), ..entry(EntityKind::Link, code) }
 }
 
 fn coupon(code: &str, campaign: &str, of: Option<&str>, active: bool) -> CatalogEntry {
     let code = CouponCode::fold(code).expect("a code");
     let campaign = CampaignId::new(campaign).expect("a name");
-    let coupon = Coupon { advertiser: acme(), campaign, publisher: of.map(publisher), active };
+    let publisher = of.map(publisher);
+    let coupon = Coupon { advertiser: acme(), campaign, publisher, active, valid_from: None, valid_until: None };
     CatalogEntry { coupon: Some(coupon), ..entry(EntityKind::Coupon, &coupon_id(&acme(), &code)) }
 }
 
@@ -140,6 +144,7 @@ pub fn click(number: u8, journey: u8, of: &str, campaign: &str, before: i64) -> 
         publisher: publisher(of),
         link: LinkCode::new(&format!("L-{of}")).expect("a code"),
         catalog_offset: OPENED,
+        marks: String::new(),
     }
 }
 

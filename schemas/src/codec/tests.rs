@@ -4,12 +4,13 @@ use super::*;
 use crate::decimal::Ppm;
 use crate::decimal::{Currency, Fixed};
 use crate::id::RejectedId;
-use crate::id::{ClickId, ConversionId, JourneyId, PayloadHash};
+use crate::id::{ClickId, ConversionId, CustomerId, JourneyId, PayloadHash};
 use crate::name::{AdvertiserId, ApiKeyId, CampaignId, LinkCode, PublisherId, TenantId};
 use crate::offset::Offset;
 use crate::record::attribution::{CreditRow, Model};
-use crate::record::candidates::Touch;
-use crate::record::catalog::{Contract, EntityKind};
+use crate::record::candidates::{CustomerTie, Touch};
+use crate::record::catalog::{Contract, EntityKind, FraudRule, FraudRuleName, FraudTerms, Override};
+use crate::record::command::Verb;
 use crate::record::event::{Action, Evidence, EvidenceNames, EvidenceSource};
 use crate::record::rejected::RejectedWhat;
 use crate::record::state::Delivery;
@@ -63,6 +64,20 @@ fn event() -> Event {
     }
 }
 
+fn command() -> ConversionCommand {
+    ConversionCommand {
+        command_id: "c-1".into(),
+        tenant: event().tenant,
+        advertiser: event().advertiser,
+        conversion_id: ConversionId([3; 16]),
+        verb: Verb::Release,
+        by: "ana".into(),
+        why: "asked the shop".into(),
+        issued_at: Micros(6),
+        catalog_offset: Offset(7),
+    }
+}
+
 fn touch() -> Touch {
     Touch {
         click_id: ClickId([1; 16]),
@@ -72,6 +87,7 @@ fn touch() -> Touch {
         publisher: PublisherId::new("alpha").expect("a name"),
         link: LinkCode::new("L1").expect("a code"),
         catalog_offset: Offset(3),
+        marks: "velocity=61".into(),
     }
 }
 
@@ -87,6 +103,7 @@ fn records_go_there_and_back() {
         journey_id: Some(JourneyId([2; 16])),
         touches: vec![touch(), touch()],
         touches_total: 2,
+        tie: Some(CustomerTie { customer: CustomerId([9; 16]), at: Micros(4), event_id: "e-0".into() }),
     });
     there_and_back(&Attribution {
         conversion_id: ConversionId([3; 16]),
@@ -115,7 +132,9 @@ fn records_go_there_and_back() {
         same_as: Some(ConversionId([8; 16])),
         decision: Some(vec![1, 2]),
         booked: vec![],
+        commands: vec![command()],
     });
+    there_and_back(&command());
     there_and_back(&BalanceState::default());
     there_and_back(&Rejected {
         rejected_id: RejectedId([1; 16]),
@@ -147,8 +166,25 @@ fn records_go_there_and_back() {
             paying_model: Model::Position,
             hold_days: 30,
             evidence_order: vec![EvidenceSource::Coupon, EvidenceSource::Referrer],
+            fraud: Some(FraudTerms {
+                rules: FraudRuleName::ALL.map(|rule| FraudRule { rule, limit: 3, score: 40 }).into(),
+                hold_at: Some(50),
+                reject_at: None,
+            }),
         }),
         ..CatalogEntry::bare(EntityKind::Contract, event().tenant, "standard")
+    });
+    there_and_back(&CatalogEntry {
+        exception: Some(Override {
+            campaign: Some(touch().campaign),
+            publisher: None,
+            look_back_seconds: Some(60),
+            minimum_seconds: None,
+            expires_at: Micros(9),
+            approver: "ana".into(),
+            why: "strike of the post".into(),
+        }),
+        ..CatalogEntry::bare(EntityKind::Override, event().tenant, "longer")
     });
 }
 

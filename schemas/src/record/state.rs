@@ -3,7 +3,8 @@
 use crate::decimal::{Amount, Currency};
 use crate::id::{ConversionId, JourneyId};
 use crate::name::{CampaignId, ContractId, PublisherId};
-use crate::record::candidates::Touch;
+use crate::record::candidates::{CustomerTie, Touch};
+use crate::record::command::ConversionCommand;
 use crate::time::Micros;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,8 @@ pub struct ConversionState {
     #[serde(with = "apache_avro::serde::bytes_opt")]
     pub decision: Option<Vec<u8>>,
     pub booked: Vec<Booked>,
+    /// By (time, id): the last ones.
+    pub commands: Vec<ConversionCommand>,
 }
 
 /// What was reported under one event id with one payload: its least delivery by (time, receipt). Of several payloads
@@ -35,6 +38,8 @@ pub struct JourneyTouches {
     pub journey_id: JourneyId,
     pub touches_total: i64,
     pub touches: Vec<Touch>,
+    /// Where an earlier event ties the journey to the customer: the least tie.
+    pub tie: Option<CustomerTie>,
 }
 
 /// What is booked for one publisher of a conversion, cumulative.

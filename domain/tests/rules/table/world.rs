@@ -26,6 +26,7 @@ fn campaign_of(advertiser: &str) -> Campaign {
         contract: ContractId::new("terms").expect("a name"),
         look_back_seconds: 30 * 24 * 3600,
         active: true,
+        minimum_seconds: 0,
     }
 }
 
@@ -34,11 +35,12 @@ fn summer() -> CampaignId {
 }
 
 fn link_of(name: &str) -> Link {
-    Link { campaign: summer(), publisher: publisher(name), active: true }
+    Link { campaign: summer(), publisher: publisher(name), active: true, valid_from: None, valid_until: None }
 }
 
 fn coupon_of(name: Option<&str>) -> Coupon {
-    Coupon { advertiser: acme(), campaign: summer(), publisher: name.map(publisher), active: true }
+    let publisher = name.map(publisher);
+    Coupon { advertiser: acme(), campaign: summer(), publisher, active: true, valid_from: None, valid_until: None }
 }
 
 impl World {
@@ -49,6 +51,7 @@ impl World {
             paying_model: Model::Last,
             hold_days: 30,
             evidence_order: EvidenceSource::DEFAULT_ORDER.to_vec(),
+            fraud: None,
         };
         let mut world = World {
             contract,
