@@ -2,9 +2,11 @@
 //!
 //! Leaves the touches and the events of a journey to the shell, which feeds them in and sends the results.
 
+pub mod customer;
+
 use schemas::id::JourneyId;
 use schemas::limits::{CLOCK_SKEW_MICROS, TOUCHES_EACH_END};
-use schemas::record::candidates::{Candidates, Touch};
+use schemas::record::candidates::{Candidates, CustomerTie, Touch};
 use schemas::record::event::Event;
 use schemas::time::Micros;
 
@@ -74,6 +76,19 @@ pub(crate) fn bound(touches: &mut Vec<Touch>) {
     }
 }
 
+/// What decide gets for an event at a journey that is its customer's by an earlier event: as `candidates`, and it says so.
+pub fn candidates_tied(
+    event: &Event,
+    framed_event: &[u8],
+    journey: JourneyId,
+    touches: BoundedTouches,
+    tie: CustomerTie,
+) -> Vec<Candidates> {
+    let mut sent = candidates(event, framed_event, Some(journey), touches);
+    sent[0].tie = Some(tie);
+    sent
+}
+
 /// What decide gets for an event at a journey: its conversion's candidates and, for an event with both an order id and
 /// an event id, an alias to the conversion of the event id, which tells that one that it is the same as the order.
 ///
@@ -103,6 +118,7 @@ pub fn candidates(
             journey_id: None,
             touches: Vec::new(),
             touches_total: 0,
+            tie: None,
             ..sent[0].clone()
         });
     }

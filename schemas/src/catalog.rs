@@ -234,6 +234,62 @@ mod tests {
         assert!(catalog.has_read(Offset(9)) && !catalog.has_read(Offset(10)));
     }
 
+    fn exception(campaign: Option<&str>, of: Option<&str>, look_back_seconds: i64, expires_at: i64) -> Override {
+        Override {
+            campaign: campaign.map(|name| CampaignId::new(name).expect("a name")),
+            publisher: of.map(|name| PublisherId::new(name).expect("a name")),
+            look_back_seconds: Some(look_back_seconds),
+            minimum_seconds: None,
+            expires_at: Micros(expires_at),
+            approver: "ana".into(),
+            why: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_narrowest_override_in_force_counts() {
+        let tenant = TenantId::new("default").expect("a name");
+        let (summer, alpha) = (CampaignId::new("summer").expect("a name"), PublisherId::new("alpha").expect("a name"));
+        let mut catalog = Catalog::default();
+        let found = |catalog: &Catalog, offset: i64, time: i64| {
+            let as_of = AsOf { offset: Offset(offset), time: Micros(time) };
+            let found = catalog.overridden(&tenant, &summer, &alpha, as_of)?.look_back;
+            found.map(|(seconds, named)| (seconds, named.id.to_owned(), named.version))
+        };
+        assert_eq!(found(&catalog, 9, 100), None);
+        let entries = [
+            ("wide", 1, 100, exception(Some("summer"), None, 10, 1000)),
+            ("both", 1, 200, exception(Some("summer"), Some("alpha"), 20, 300)),
+            ("own", 1, 100, exception(None, Some("alpha"), 30, 250)),
+            ("newer", 1, 150, exception(None, Some("alpha"), 40, 160)),
+            ("others", 1, 0, exception(None, Some("beta"), 50, 1000)),
+            // From its second version on it is about somebody else.
+            ("own", 2, 120, exception(None, Some("beta"), 60, 1000)),
+        ];
+        for (offset, (id, version, effective_from, body)) in (0..).zip(entries) {
+            let bare = CatalogEntry::bare(EntityKind::Override, tenant.clone(), id);
+            let effective_from = Micros(effective_from);
+            catalog.apply(Offset(offset), CatalogEntry { version, effective_from, exception: Some(body), ..bare });
+        }
+        let named = |seconds, id: &str| Some((seconds, id.to_owned(), 1));
+        for (offset, time, expected) in [
+            (9, 99, None),
+            (9, 100, named(30, "own")),
+            (0, 100, named(10, "wide")),
+            (9, 130, named(10, "wide")),
+            (4, 130, named(30, "own")),
+            (9, 159, named(40, "newer")),
+            (9, 160, named(10, "wide")),
+            (4, 160, named(30, "own")),
+            (9, 200, named(20, "both")),
+            (9, 299, named(20, "both")),
+            (9, 300, named(10, "wide")),
+            (9, 1000, None),
+        ] {
+            assert_eq!(found(&catalog, offset, time), expected, "{offset} {time}");
+        }
+    }
+
     #[test]
     fn a_clone_does_not_see_what_comes_later_and_shares_the_rest() {
         let mut catalog = Catalog::default();

@@ -20,7 +20,7 @@ pub const DELIVERIES_PER_CONVERSION: usize = 64;
 pub const COMMANDS_PER_CONVERSION: usize = 16;
 
 /// Bytes of one mark's value on a click: a program's name, the name of a network.
-pub const MARK_VALUE_BYTES: usize = 48;
+pub const MARK_VALUE_BYTES: usize = 24;
 
 /// Journeys kept per customer and advertiser, the latest ones by the events that tie them: people change browsers, and a
 /// visitor without cookies has a journey for each click.

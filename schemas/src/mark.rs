@@ -45,6 +45,15 @@ pub fn value(marks: &str, mark: Mark) -> Option<&str> {
     pairs.find(|(name, _)| *name == mark.name()).map(|(_, value)| value)
 }
 
+/// As many whole marks, from the first on, as `limit` bytes hold.
+pub fn fitting(marks: &str, limit: usize) -> &str {
+    if marks.len() <= limit {
+        return marks;
+    }
+    let ends = marks.match_indices(';').map(|(at, _)| at);
+    &marks[..ends.filter(|at| *at <= limit).last().unwrap_or(0)]
+}
+
 /// Words of user agents that belong to programs, not to people's browsers; in lower case.
 const PROGRAMS: [&str; 20] = [
     "bot",
@@ -69,13 +78,30 @@ const PROGRAMS: [&str; 20] = [
     "facebookexternalhit",
 ];
 
-/// The word in a user agent that tells a program, or `none` where there is no user agent at all.
+/// Which bytes, of either case, a word may begin with: most places of a user agent are passed over by it.
+const BEGINS: [bool; 256] = {
+    let mut begins = [false; 256];
+    let mut at = 0;
+    while at < PROGRAMS.len() {
+        let first = PROGRAMS[at].as_bytes()[0];
+        begins[first as usize] = true;
+        begins[first.to_ascii_uppercase() as usize] = true;
+        at += 1;
+    }
+    begins
+};
+
+/// The word in a user agent that tells a program, the leftmost; `none` where there is no user agent at all.
 pub fn program(user_agent: Option<&str>) -> Option<&'static str> {
     let Some(user_agent) = user_agent else { return Some("none") };
     let bytes = user_agent.as_bytes();
-    let has = |word: &str| bytes.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
+    let begins = |at: usize, word: &str| {
+        bytes[at..].get(..word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let places = (0..bytes.len()).filter(|&at| BEGINS[usize::from(bytes[at])]);
     // A phone that calls itself CUBOT is a phone.
-    PROGRAMS.into_iter().find(|word| has(word) && !(*word == "bot" && has("cubot")))
+    let is_phone = |at: usize| at >= 2 && begins(at - 2, "cubot");
+    places.filter(|&at| !is_phone(at)).find_map(|at| PROGRAMS.into_iter().find(|word| begins(at, word)))
 }
 
 #[cfg(test)]
@@ -109,6 +135,9 @@ mod tests {
         assert!(network.starts_with("a,velocity=9") && network.len() <= MARK_VALUE_BYTES);
         assert_eq!(value(&marks, Mark::OwnAddress), None);
         assert_eq!(value("", Mark::Velocity), None);
+        for (limit, expected) in [(0, 0), (19, 0), (20, 20), (31, 20), (32, 32), (1000, marks.len())] {
+            assert_eq!(fitting(&marks, limit), &marks[..expected], "{limit}");
+        }
         assert!(Mark::ALL.iter().all(|mark| !mark.name().contains(['=', ';'])));
     }
 }

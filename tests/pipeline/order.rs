@@ -56,6 +56,7 @@ impl World {
             user_agent: None,
             ip_hash: None,
             params: std::collections::BTreeMap::new(),
+            marks: String::new(),
         };
         let key = key::journey(&self.tenant, &self.advertiser, click.journey_id);
         let written = (Topic::Clicks, None, key.into_bytes(), codec::encode(&click));

@@ -61,6 +61,7 @@ impl Traffic {
             user_agent: None,
             ip_hash: None,
             params: BTreeMap::new(),
+            marks: String::new(),
         };
         let key = key::journey(&click.tenant, &click.advertiser, click.journey_id);
         (Topic::Clicks, None, key.into_bytes(), codec::encode(&click))

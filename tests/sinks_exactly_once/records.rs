@@ -70,6 +70,7 @@ pub fn click(number: u64) -> Written {
         user_agent: None,
         ip_hash: Some(IpHash([9; 16])),
         params: [("sub1".into(), number.to_string())].into(),
+        marks: String::new(),
     };
     let key = key::journey(&click.tenant, &click.advertiser, click.journey_id);
     (Topic::Clicks, None, key.into_bytes(), codec::encode(&click))
@@ -166,6 +167,8 @@ pub fn decision(revision: i32, outcome: Outcome) -> Written {
         clock_ahead_micros: 0,
         catalog_offset: Offset(3),
         same_as: None,
+        fraud: None,
+        command: None,
     };
     (Topic::Decisions, Some(1), b"d".to_vec(), codec::encode(&decision))
 }

@@ -4,10 +4,12 @@ use crate::pipeline::{Ending, Input, Pipeline};
 use crate::shop::*;
 use proptest::prelude::*;
 use schemas::decimal::{Amount, AttributedValue, Credit};
+use schemas::id::ConversionId;
 use schemas::limits::LATENESS_MICROS;
 use schemas::offset::Offset;
 use schemas::record::attribution::{Attribution, Model};
 use schemas::record::candidates::Touch;
+use schemas::record::command::{ConversionCommand, Verb};
 use schemas::record::decision::Outcome;
 use schemas::record::event::{Action, Event, EvidenceSource};
 use std::collections::BTreeMap;
@@ -25,12 +27,16 @@ fn offset() -> impl Strategy<Value = Offset> {
 }
 
 fn a_click(number: u8) -> impl Strategy<Value = Touch> {
-    let campaigns =
-        ["summer", "summer", "autumn", "autumn", "winter", "tokens", "short", "closed", "orphan", "coupons"];
+    let campaigns = [
+        "summer", "summer", "autumn", "guarded", "guarded", "winter", "tokens", "short", "closed", "orphan", "coupons",
+    ];
     let before = prop_oneof![6 => 0..20 * DAY, 1 => 20 * DAY..40 * DAY, 2 => -15 * MINUTE..0, 1 => Just(30 * DAY)];
     let named =
         (proptest::sample::select(vec!["alpha", "beta", "gamma"]), proptest::sample::select(campaigns.to_vec()));
-    (named, before, offset()).prop_map(move |((of, campaign), before, catalog_offset)| Touch {
+    let marks =
+        proptest::sample::select(vec!["", "", "bot_user_agent=curl/", "datacentre=a;velocity=61", "velocity=x"]);
+    (named, before, offset(), marks).prop_map(move |((of, campaign), before, catalog_offset, marks)| Touch {
+        marks: marks.into(),
         catalog_offset,
         ..click(number, journey_of(number), of, campaign, before)
     })
@@ -45,26 +51,52 @@ fn an_event() -> impl Strategy<Value = Event> {
     let said = proptest::collection::vec((0..8_u8, 0..CLICKS), 0..3);
     let action = prop_oneof![9 => Just(Action::Purchase), 1 => Just(Action::Signup), 1 => Just(Action::AddToCart)];
     let times = (-HOUR..HOUR, delay, offset());
-    (id, order, value, currency, times, said, action).prop_map(|(id, order, value, currency, times, said, action)| {
+    let who = prop_oneof![2 => Just(None), 1 => Just(Some(1)), 1 => Just(Some(2))];
+    let what = (value, currency, who);
+    (id, order, what, times, said, action).prop_map(|(id, order, what, times, said, action)| {
         let (at, delay, catalog_offset) = times;
+        let (value, currency, number) = what;
         let event = said.into_iter().fold(sale(id), |event, (what, click)| match what {
             0..=3 => event.token(click + 1, journey_of(click + 1)),
             4 => event.says(token(EvidenceSource::LandingUrl, click + 1, journey_of(click + 1))),
-            5 => event.coupon(["SAVE10", "ANY", "OLD", "TOKENS"][usize::from(click) % 4]),
+            5 => event.coupon(["SAVE10", "ANY", "OLD", "TOKENS", "NOON"][usize::from(click) % 5]),
             6 => event.ref_code(["L-alpha", "L-beta", "L-off"][usize::from(click) % 3]),
             _ => event,
         });
-        let event = order.into_iter().fold(Event { action, catalog_offset, ..event }, Say::order);
+        let event = order
+            .into_iter()
+            .fold(Event { action, catalog_offset, customer: number.map(customer), ..event }, Say::order);
         event.value(value, currency).after(at).delayed(delay)
+    })
+}
+
+/// About one of the orders, or of the events without one; ids are given twice with different words.
+fn a_command() -> impl Strategy<Value = ConversionCommand> {
+    let order = |id: &str| ConversionId::of_order(&tenant(), &acme(), id);
+    let event = |id: &str| ConversionId::of_event(&tenant(), &acme(), id);
+    let about = proptest::sample::select(vec![order("O-1"), order("O-2"), event("e-1")]);
+    let verb = prop_oneof![2 => Just(Verb::Release), 1 => Just(Verb::Reject)];
+    let id = proptest::sample::select(vec!["c-1", "c-2"]);
+    (about, verb, id, 0..3_i64).prop_map(|(conversion_id, verb, id, minutes)| ConversionCommand {
+        command_id: id.into(),
+        tenant: tenant(),
+        advertiser: acme(),
+        conversion_id,
+        verb,
+        by: "ana".into(),
+        why: "asked".into(),
+        issued_at: NOON.plus(minutes * MINUTE),
+        catalog_offset: OPENED,
     })
 }
 
 fn inputs() -> impl Strategy<Value = Vec<Input>> {
     let clicks: Vec<_> = (1..=CLICKS).map(a_click).collect();
     let clicks = (clicks, 0..=usize::from(CLICKS)).prop_map(|(clicks, count)| clicks.into_iter().take(count));
-    (clicks, proptest::collection::vec(an_event(), 1..7)).prop_map(|(clicks, events)| {
+    let commands = proptest::collection::vec(a_command(), 0..3);
+    (clicks, proptest::collection::vec(an_event(), 1..7), commands).prop_map(|(clicks, events, commands)| {
         let events = events.into_iter().map(|event| Input::Event(Box::new(event)));
-        clicks.map(Input::Click).chain(events).collect()
+        clicks.map(Input::Click).chain(events).chain(commands.into_iter().map(Input::Command)).collect()
     })
 }
 
@@ -134,7 +166,14 @@ fn check_decisions(ending: &Ending) {
             [sum(|share| share.commission), sum(|share| share.payout), sum(|share| share.platform_fee)];
         assert_eq!(shares, [decision.commission, decision.payout, decision.platform_fee]);
         assert_eq!(decision.commission, decision.payout + decision.platform_fee);
-        let earned = decision.outcome == Outcome::Attributed;
+        let withheld = matches!(decision.outcome, Outcome::Held | Outcome::Rejected);
+        assert!(!withheld || decision.commission.is_zero(), "what is withheld books nothing");
+        let score = decision.fraud.as_ref().map_or(0, |fraud| fraud.findings.iter().map(|found| found.score).sum());
+        assert_eq!(score, decision.fraud.as_ref().map_or(0, |fraud| fraud.score));
+        let released = decision.command.as_ref().is_some_and(|command| command.effect == "released");
+        let paid = decision.outcome == Outcome::Attributed;
+        assert!(!paid || released || score < 40, "what scores too much is not paid");
+        let earned = paid || withheld;
         assert_eq!(decision.evidence.iter().filter(|verdict| verdict.used).count(), usize::from(earned));
         assert_eq!(decision.touches.iter().any(|verdict| verdict.kept), earned);
         assert!(!decision.reason.is_empty() && !decision.arithmetic.is_empty());

@@ -2,12 +2,15 @@
 
 use schemas::catalog::{Catalog, coupon_id};
 use schemas::decimal::{Amount, Currency, Ppm};
-use schemas::id::{ClickId, ConversionId, JourneyId, PayloadHash, hash_of};
+use schemas::id::{ClickId, ConversionId, CustomerId, JourneyId, PayloadHash, hash_of};
 use schemas::name::{AdvertiserId, ApiKeyId, CampaignId, ContractId, CouponCode, LinkCode, PublisherId, TenantId};
 use schemas::offset::Offset;
 use schemas::record::attribution::Model;
 use schemas::record::candidates::Touch;
-use schemas::record::catalog::{Campaign, CatalogEntry, Contract, Coupon, EntityKind, Link};
+use schemas::record::catalog::{
+    Campaign, CatalogEntry, Contract, Coupon, EntityKind, FraudRule, FraudRuleName, FraudTerms, Link, Override,
+    Publisher,
+};
 use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource};
 use schemas::time::Micros;
 
@@ -88,6 +91,56 @@ fn coupon(code: &str, campaign: &str, of: Option<&str>, active: bool) -> Catalog
     CatalogEntry { coupon: Some(coupon), ..entry(EntityKind::Coupon, &coupon_id(&acme(), &code)) }
 }
 
+/// Contract `guarded`, which scores whatever can be scored.
+fn guarded() -> CatalogEntry {
+    let limit = |rule| match rule {
+        FraudRuleName::Velocity => 30,
+        FraudRuleName::DuplicateClicks => 1,
+        FraudRuleName::TooSoon => HOUR,
+        FraudRuleName::BotUserAgent | FraudRuleName::Datacentre | FraudRuleName::SelfReferral => 0,
+    };
+    let rules = FraudRuleName::ALL.map(|rule| FraudRule { rule, limit: limit(rule), score: 40 }).into();
+    let mut entry = contract("guarded", 100_000, Model::Linear, &DEFAULT_ORDER);
+    if let Some(contract) = &mut entry.contract {
+        contract.fraud = Some(FraudTerms { rules, hold_at: Some(40), reject_at: Some(120) });
+    }
+    entry
+}
+
+/// On `guarded` alpha may look back 40 days, until a week before noon.
+fn longer() -> CatalogEntry {
+    let changed = Override {
+        campaign: Some(CampaignId::new("guarded").expect("a name")),
+        publisher: Some(publisher("alpha")),
+        look_back_seconds: Some(40 * 24 * 3600),
+        minimum_seconds: Some(60),
+        expires_at: NOON.plus(-7 * DAY),
+        approver: "ana".into(),
+        why: "a strike of the post".into(),
+    };
+    CatalogEntry { exception: Some(changed), ..entry(EntityKind::Override, "longer") }
+}
+
+/// A customer of the shop.
+pub fn customer(number: u8) -> CustomerId {
+    CustomerId([number; 16])
+}
+
+/// Beta, who is customer 1.
+fn beta() -> CatalogEntry {
+    let publisher = Publisher { name: "Beta".into(), customers: vec![customer(1)], addresses: vec![] };
+    CatalogEntry { publisher: Some(publisher), ..entry(EntityKind::Publisher, "beta") }
+}
+
+/// A coupon whose last moment is noon.
+fn until_noon() -> CatalogEntry {
+    let mut entry = coupon("NOON", "guarded", Some("beta"), true);
+    if let Some(coupon) = &mut entry.coupon {
+        coupon.valid_until = Some(NOON);
+    }
+    entry
+}
+
 pub fn catalog() -> Catalog {
     use EvidenceSource as Source;
     let entries = [
@@ -96,6 +149,11 @@ pub fn catalog() -> Catalog {
         contract("ends", 100_000, Model::Position, &DEFAULT_ORDER),
         contract("token-first", 50_000, Model::First, &[Source::ClickId, Source::Coupon]),
         contract("coupon-only", 100_000, Model::Last, &[Source::Coupon]),
+        guarded(),
+        longer(),
+        beta(),
+        until_noon(),
+        campaign("guarded", "acme", "guarded", 30, true),
         campaign("summer", "acme", "standard", 30, true),
         campaign("autumn", "acme", "even", 30, true),
         campaign("winter", "acme", "ends", 30, true),
@@ -242,8 +300,8 @@ impl Say for Event {
 
     fn sealed(self) -> Self {
         let said = format!(
-            "{:?} {:?} {} {} {} {:?}",
-            self.action, self.order_id, self.value, self.currency, self.occurred_at, self.evidence
+            "{:?} {:?} {} {} {} {:?} {:?}",
+            self.action, self.order_id, self.value, self.currency, self.occurred_at, self.evidence, self.customer
         );
         Event { payload_hash: PayloadHash(hash_of("test payload", &[said.as_bytes()])), ..self }
     }

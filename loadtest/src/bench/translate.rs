@@ -151,6 +151,7 @@ impl Maker {
             user_agent: Some(format!("{} {} {:016x}", peer.device, peer.country, peer.user_agent_hash)),
             ip_hash: Some(IpHash(peer.ip_hash)),
             params,
+            marks: String::new(),
         }
     }
 

@@ -153,6 +153,7 @@ impl RecordWriter {
             user_agent: None,
             ip_hash: None,
             params: BTreeMap::new(),
+            marks: String::new(),
         };
         let key = key::journey(&record.tenant, &record.advertiser, record.journey_id);
         Delivery { topic: Topic::Clicks, key, value: codec::encode(&record) }

@@ -48,6 +48,7 @@ pub fn catalog() -> Catalog {
         paying_model: Model::Linear,
         hold_days: 30,
         evidence_order: vec![EvidenceSource::Coupon, EvidenceSource::ClickId, EvidenceSource::LandingUrl],
+        fraud: None,
     };
     let campaign = Campaign {
         advertiser: advertiser(),
@@ -56,6 +57,7 @@ pub fn catalog() -> Catalog {
         contract: ContractId::new("standard").expect("a name"),
         look_back_seconds: 30 * 24 * 3600,
         active: true,
+        minimum_seconds: 0,
     };
     let mut catalog = Catalog::default();
     catalog.apply(Offset(0), CatalogEntry { contract: Some(contract), ..entry(EntityKind::Contract, "standard") });
@@ -105,6 +107,7 @@ pub fn click(journey: u8, nth: u8, publisher: &str) -> Click {
         user_agent: None,
         ip_hash: None,
         params: std::collections::BTreeMap::new(),
+        marks: String::new(),
     }
 }
 

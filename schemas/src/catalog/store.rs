@@ -16,6 +16,8 @@ const KINDS: usize = 9;
 /// In the order of the log.
 type Versions = Vec<(Offset, Arc<CatalogEntry>)>;
 type Shard<V> = HashMap<Key, V>;
+/// Ids, by tenant and by what they are about.
+type Overrides = HashMap<(TenantId, OverrideScope), Vec<Box<str>>>;
 /// A campaign, a publisher, or both.
 pub type OverrideScope = (Option<CampaignId>, Option<PublisherId>);
 
@@ -25,7 +27,7 @@ pub struct Store {
     /// The first tenant that had a link code, under an empty tenant's name.
     link_owners: Sharded<TenantId>,
     /// The ids of overrides, by what any of their versions is about (`override_scope`).
-    overrides: Arc<HashMap<(TenantId, OverrideScope), Vec<Box<str>>>>,
+    overrides: Arc<Overrides>,
 }
 
 impl Default for Store {

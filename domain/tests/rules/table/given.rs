@@ -6,9 +6,11 @@ use crate::pipeline::Input;
 use crate::shop::{Say, click, evidence, sale};
 use schemas::decimal::Amount;
 use schemas::evidence::find;
-use schemas::id::ConversionId;
-use schemas::name::CampaignId;
+use schemas::id::{ConversionId, CustomerId, hash_of};
+use schemas::mark::{self, Mark};
+use schemas::name::{ApiKeyId, CampaignId};
 use schemas::record::candidates::Touch;
+use schemas::record::command::{ConversionCommand, Verb};
 use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource};
 
 pub fn clicks(_: &World, phrases: &[&str]) -> Result<Vec<Touch>, String> {
@@ -23,6 +25,10 @@ fn a_click(words: &mut Words) -> Result<Touch, String> {
             touch.journey_id = crate::shop::journey_id(words.parse()?);
         } else if words.take("on") {
             touch.campaign = CampaignId::new(words.next()?).map_err(|error| error.to_string())?;
+        } else if words.take("marked") {
+            let name = words.next()?;
+            let found = Mark::ALL.into_iter().find(|mark| mark.name() == name);
+            mark::add(&mut touch.marks, found.ok_or_else(|| format!("`{name}` is no mark"))?, words.next()?);
         } else {
             return words.unknown();
         }
@@ -36,11 +42,48 @@ pub fn events(_: &World, clicks: &[Touch], phrases: &[&str]) -> Result<(Vec<Inpu
     let mut first = None;
     for (number, phrase) in (1..).zip(phrases) {
         let mut words = Words::of(phrase);
+        if let Some(verb) = words.peek().and_then(|word| VERBS.into_iter().find(|verb| verb.name() == word)) {
+            words.next()?;
+            let conversion = first.ok_or("a command is about the first event")?;
+            inputs.push(Input::Command(a_command(verb, number, conversion, &mut words)?));
+            continue;
+        }
         let event = an_event(words.next()?, number, clicks, &mut words)?;
         first = first.or(Some(event.conversion_id));
         inputs.push(Input::Event(Box::new(event)));
     }
     Ok((inputs, first.ok_or("a row has an event")?))
+}
+
+const VERBS: [Verb; 2] = [Verb::Release, Verb::Reject];
+
+/// `release by ana 1 h after`, about the conversion of the first event.
+fn a_command(
+    verb: Verb,
+    number: usize,
+    conversion_id: ConversionId,
+    words: &mut Words,
+) -> Result<ConversionCommand, String> {
+    words.expect("by")?;
+    let by = words.next()?.to_owned();
+    let issued_at = words.time()?;
+    words.end()?;
+    Ok(ConversionCommand {
+        command_id: format!("c-{number}"),
+        tenant: crate::shop::tenant(),
+        advertiser: crate::shop::acme(),
+        conversion_id,
+        verb,
+        by,
+        why: "looked at it".into(),
+        issued_at,
+        catalog_offset: crate::shop::OPENED,
+    })
+}
+
+/// A customer by the name that a table uses.
+pub fn customer(name: &str) -> CustomerId {
+    CustomerId(hash_of("test customer", &[name.as_bytes()]))
 }
 
 fn an_event(action: &str, number: usize, clicks: &[Touch], words: &mut Words) -> Result<Event, String> {
@@ -51,6 +94,7 @@ fn an_event(action: &str, number: usize, clicks: &[Touch], words: &mut Words) ->
     let value = if words.peek().is_some_and(|word| Amount::parse(word).is_ok()) { words.next()? } else { "0" };
     let (mut id, mut order, mut currency, mut delay) = (format!("e-{number}"), None, "USD", 0);
     let mut event = sale("e");
+    let mut key = event.api_key.clone();
     while let Some(word) = words.peek() {
         if words.has_span() {
             event.occurred_at = words.time()?;
@@ -65,6 +109,8 @@ fn an_event(action: &str, number: usize, clicks: &[Touch], words: &mut Words) ->
             "ref_code" => event = event.ref_code(words.next()?),
             "landing_url" => event.evidence.extend(in_url(EvidenceSource::LandingUrl, words.next()?, clicks)),
             "referrer" => event.evidence.extend(in_url(EvidenceSource::Referrer, words.next()?, clicks)),
+            "customer" => event.customer = Some(customer(words.next()?)),
+            "by_key" => key = ApiKeyId::new(words.next()?).map_err(|error| error.to_string())?,
             "received" => {
                 delay = words.span()?;
                 words.expect("later")?;
@@ -73,8 +119,8 @@ fn an_event(action: &str, number: usize, clicks: &[Touch], words: &mut Words) ->
             word => return Err(format!("what is `{word}` in an event?")),
         }
     }
-    let (at, evidence) = (event.occurred_at, event.evidence);
-    let event = Event { action, occurred_at: at, received_at: at, evidence, ..sale(&id) };
+    let (at, evidence, customer) = (event.occurred_at, event.evidence, event.customer);
+    let event = Event { action, occurred_at: at, received_at: at, evidence, customer, api_key: key, ..sale(&id) };
     let event = order.into_iter().fold(event, Say::order);
     Ok(event.value(value, currency).delayed(delay))
 }

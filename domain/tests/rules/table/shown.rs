@@ -8,10 +8,18 @@ use schemas::record::journal::{Cause, JournalEntry};
 /// The outcome, the arithmetic, then whatever else the decision says, line by line.
 pub fn decision(decision: &Decision) -> Vec<String> {
     let outcome = format!("{}: {} ({})", decision.outcome.name(), decision.reason, decision.reason_value);
-    // A semicolon parts what a cell expects.
-    let mut lines = vec![outcome, format!("arithmetic: {}", decision.arithmetic.replace(';', ","))];
+    let mut lines = vec![outcome, format!("arithmetic: {}", decision.arithmetic)];
     lines.extend(summary(decision).into_iter().skip(1));
-    lines
+    if let Some(fraud) = &decision.fraud {
+        lines.push(format!("fraud {}", fraud.score));
+        let each = fraud.findings.iter();
+        lines.extend(each.map(|found| format!("{} {} ({})", found.rule, found.score, found.measured)));
+    }
+    if let Some(command) = &decision.command {
+        lines.push(format!("{} by {}: {}", command.verb, command.by, command.effect));
+    }
+    // A semicolon parts what a cell expects.
+    lines.into_iter().map(|line| line.replace(';', ",")).collect()
 }
 
 /// `advertiser 10.00, alpha 7.00, platform 3.00`

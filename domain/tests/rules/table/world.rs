@@ -7,8 +7,12 @@ use schemas::decimal::Ppm;
 use schemas::name::{AdvertiserId, CampaignId, ContractId, CouponCode};
 use schemas::offset::Offset;
 use schemas::record::attribution::Model;
-use schemas::record::catalog::{Campaign, CatalogEntry, Contract, Coupon, EntityKind, Link};
+use schemas::record::catalog::{
+    Campaign, CatalogEntry, Contract, Coupon, EntityKind, FraudRule, FraudRuleName, FraudTerms, Link, Override,
+    Publisher,
+};
 use schemas::record::event::EvidenceSource;
+use schemas::time::Micros;
 use std::collections::BTreeMap;
 
 pub struct World {
@@ -16,6 +20,8 @@ pub struct World {
     campaigns: BTreeMap<String, Campaign>,
     links: BTreeMap<String, Link>,
     coupons: BTreeMap<String, Coupon>,
+    publishers: BTreeMap<String, Publisher>,
+    overrides: BTreeMap<String, Override>,
 }
 
 fn campaign_of(advertiser: &str) -> Campaign {
@@ -55,8 +61,12 @@ impl World {
         };
         let mut world = World {
             contract,
-            campaigns: [("summer".to_owned(), campaign_of("acme"))].into(),
+            campaigns: [("summer", "acme"), ("theirs", "rival")]
+                .map(|(id, of)| (id.to_owned(), campaign_of(of)))
+                .into(),
             links: ["alpha", "beta", "gamma"].map(|name| (format!("L-{name}"), link_of(name))).into(),
+            publishers: BTreeMap::new(),
+            overrides: BTreeMap::new(),
             coupons: [("SAVE10".to_owned(), coupon_of(Some("gamma"))), ("ANY".to_owned(), coupon_of(None))].into(),
         };
         phrases.iter().try_for_each(|phrase| world.change(&mut Words::of(phrase)))?;
@@ -68,7 +78,18 @@ impl World {
         match words.next()? {
             "platform" => self.contract.platform_share_ppm = percent(words)?,
             "look-back" => campaign.look_back_seconds = words.span()? / 1_000_000,
+            "minimum" => campaign.minimum_seconds = words.span()? / 1_000_000,
             "campaign" => campaign.active = !words.take("paused"),
+            "override" => self.change_override(words)?,
+            "hold" => self.fraud().hold_at = Some(words.expect("at").and_then(|()| words.parse())?),
+            "reject" => self.fraud().reject_at = Some(words.expect("at").and_then(|()| words.parse())?),
+            "customer" => {
+                let customer = super::given::customer(words.next()?);
+                words.expect("is")?;
+                let own = words.next()?.to_owned();
+                let publisher = Publisher { name: own.clone(), customers: vec![], addresses: vec![] };
+                self.publishers.entry(own).or_insert(publisher).customers.push(customer);
+            }
             "order" => {
                 self.contract.evidence_order.clear();
                 while words.peek().is_some() {
@@ -77,22 +98,75 @@ impl World {
             }
             "link" => {
                 let link = self.links.entry(words.next()?.to_owned()).or_insert_with(|| link_of("alpha"));
-                link.active = !words.take("paused");
+                match words.take("of rival") {
+                    true => link.campaign = CampaignId::new("theirs").expect("a name"),
+                    false => (link.active, link.valid_from, link.valid_until) = in_force(words)?,
+                }
             }
             "coupon" => {
                 let coupon = self.coupons.entry(words.next()?.to_owned()).or_insert_with(|| coupon_of(Some("gamma")));
-                coupon.active = !words.take("paused");
+                match words.take("of rival") {
+                    true => coupon.campaign = CampaignId::new("theirs").expect("a name"),
+                    false => (coupon.active, coupon.valid_from, coupon.valid_until) = in_force(words)?,
+                }
             }
             number if words.peek() == Some("%") => {
                 words.expect("%")?;
                 self.contract.commission_rate_ppm = ppm(number)?;
             }
+            name if FraudRuleName::ALL.iter().any(|rule| rule.name() == name) => self.score(name, words)?,
             name => {
                 let model = Model::ALL.into_iter().find(|model| model.name() == name);
                 self.contract.paying_model = model.ok_or_else(|| format!("what is `{name}`?"))?;
             }
         }
         words.end()
+    }
+
+    fn fraud(&mut self) -> &mut FraudTerms {
+        let none = FraudTerms { rules: vec![], hold_at: None, reject_at: None };
+        self.contract.fraud.get_or_insert(none)
+    }
+
+    /// `velocity over 30 scores 40`, `too_soon under 10 s scores 60`, `bot_user_agent scores 100`
+    fn score(&mut self, name: &str, words: &mut Words) -> Result<(), String> {
+        let rule = FraudRuleName::ALL.into_iter().find(|rule| rule.name() == name).expect("the caller looked");
+        let limit = match () {
+            () if words.take("over") => words.parse()?,
+            () if words.take("under") => words.span()?,
+            () => 0,
+        };
+        words.expect("scores")?;
+        let score = words.parse()?;
+        self.fraud().rules.push(FraudRule { rule, limit, score });
+        Ok(())
+    }
+
+    /// `override longer look-back 60 d for beta until 1 h before`
+    fn change_override(&mut self, words: &mut Words) -> Result<(), String> {
+        let id = words.next()?.to_owned();
+        let mut changed = Override {
+            campaign: None,
+            publisher: None,
+            look_back_seconds: None,
+            minimum_seconds: None,
+            expires_at: crate::shop::NOON.plus(crate::shop::DAY),
+            approver: "ana".into(),
+            why: "a test".into(),
+        };
+        while let Some(word) = words.peek() {
+            words.next()?;
+            match word {
+                "look-back" => changed.look_back_seconds = Some(words.span()? / 1_000_000),
+                "minimum" => changed.minimum_seconds = Some(words.span()? / 1_000_000),
+                "for" if words.take("summer") => changed.campaign = Some(summer()),
+                "for" => changed.publisher = Some(publisher(words.next()?)),
+                "until" => changed.expires_at = words.time()?,
+                word => return Err(format!("what is `{word}` in an override?")),
+            }
+        }
+        self.overrides.insert(id, changed);
+        Ok(())
     }
 
     /// All of it has been in force since ever.
@@ -110,6 +184,12 @@ impl World {
             let id = coupon_id(&acme(), &CouponCode::fold(code).expect("a code"));
             entries.push(CatalogEntry { coupon: Some(coupon.clone()), ..bare(EntityKind::Coupon, &id) });
         }
+        for (id, publisher) in &self.publishers {
+            entries.push(CatalogEntry { publisher: Some(publisher.clone()), ..bare(EntityKind::Publisher, id) });
+        }
+        for (id, changed) in &self.overrides {
+            entries.push(CatalogEntry { exception: Some(changed.clone()), ..bare(EntityKind::Override, id) });
+        }
         let mut catalog = Catalog::default();
         for (offset, entry) in (0..).zip(entries) {
             catalog.apply(Offset(offset), entry);
@@ -117,6 +197,14 @@ impl World {
         catalog.skip_to(crate::shop::OPENED.next());
         catalog
     }
+}
+
+/// `paused`, `from 1 h before`, `until 1 h before`
+fn in_force(words: &mut Words) -> Result<(bool, Option<Micros>, Option<Micros>), String> {
+    let active = !words.take("paused");
+    let from = words.take("from").then(|| words.time()).transpose()?;
+    let until = words.take("until").then(|| words.time()).transpose()?;
+    Ok((active, from, until))
 }
 
 fn percent(words: &mut Words) -> Result<Ppm, String> {

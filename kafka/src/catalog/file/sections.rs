@@ -60,7 +60,7 @@ pub const SECTIONS: [Section; 7] = [
     Section {
         name: "links",
         kind: EntityKind::Link,
-        known: &["code", "campaign", "publisher", "active", "effective_from"],
+        known: &["code", "campaign", "publisher", "active", "valid_from", "valid_until", "effective_from"],
         id: |fields, problems| {
             fields.required("code", problems, |text| name(LinkCode::new(text))).map(|code| code.to_string())
         },
@@ -69,7 +69,16 @@ pub const SECTIONS: [Section; 7] = [
     Section {
         name: "coupons",
         kind: EntityKind::Coupon,
-        known: &["code", "advertiser", "campaign", "publisher", "active", "effective_from"],
+        known: &[
+            "code",
+            "advertiser",
+            "campaign",
+            "publisher",
+            "active",
+            "valid_from",
+            "valid_until",
+            "effective_from",
+        ],
         id: |fields, problems| {
             let code = fields.required("code", problems, |text| name(CouponCode::fold(text)));
             let advertiser = fields.required("advertiser", problems, |text| name(AdvertiserId::new(text)));
@@ -137,7 +146,8 @@ fn advertiser(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted>
 }
 
 fn publisher(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
-    Ok(Body::Publisher(Publisher { name: fields.required("name", notes.problems, display_name)? }))
+    let name = fields.required("name", notes.problems, display_name)?;
+    Ok(Body::Publisher(Publisher { name, customers: Vec::new(), addresses: Vec::new() }))
 }
 
 fn contract(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
@@ -154,6 +164,7 @@ fn contract(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
         paying_model: paying_model?,
         hold_days: hold_days?,
         evidence_order: evidence_order?,
+        fraud: None,
     }))
 }
 
@@ -196,6 +207,7 @@ fn campaign(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
         contract: contract?,
         look_back_seconds: look_back_seconds?,
         active: active?,
+        minimum_seconds: 0,
     }))
 }
 
@@ -203,7 +215,15 @@ fn link(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
     let campaign = notes.reference(fields, "campaign", EntityKind::Campaign, CampaignId::new);
     let publisher = notes.reference(fields, "publisher", EntityKind::Publisher, PublisherId::new);
     let active = active(fields, notes.problems);
-    Ok(Body::Link(Link { campaign: campaign?, publisher: publisher?, active: active? }))
+    let valid_from = fields.optional("valid_from", notes.problems, time);
+    let valid_until = fields.optional("valid_until", notes.problems, time);
+    Ok(Body::Link(Link {
+        campaign: campaign?,
+        publisher: publisher?,
+        active: active?,
+        valid_from: valid_from?,
+        valid_until: valid_until?,
+    }))
 }
 
 fn coupon(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
@@ -215,7 +235,16 @@ fn coupon(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
         None => Ok(None),
     };
     let active = active(fields, notes.problems);
-    Ok(Body::Coupon(Coupon { advertiser: advertiser?, campaign: campaign?, publisher: publisher?, active: active? }))
+    let valid_from = fields.optional("valid_from", notes.problems, time);
+    let valid_until = fields.optional("valid_until", notes.problems, time);
+    Ok(Body::Coupon(Coupon {
+        advertiser: advertiser?,
+        campaign: campaign?,
+        publisher: publisher?,
+        active: active?,
+        valid_from: valid_from?,
+        valid_until: valid_until?,
+    }))
 }
 
 fn api_key(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {

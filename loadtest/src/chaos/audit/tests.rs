@@ -70,6 +70,8 @@ fn decision(revision: i32, number: u8, cents: i128) -> Decision {
         clock_ahead_micros: 0,
         catalog_offset: schemas::offset::Offset(1),
         same_as: None,
+        fraud: None,
+        command: None,
     }
 }
 
