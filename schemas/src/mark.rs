@@ -51,7 +51,7 @@ pub fn fitting(marks: &str, limit: usize) -> &str {
         return marks;
     }
     let ends = marks.match_indices(';').map(|(at, _)| at);
-    &marks[..ends.filter(|at| *at <= limit).last().unwrap_or(0)]
+    &marks[..ends.rev().find(|at| *at <= limit).unwrap_or(0)]
 }
 
 /// Words of user agents that belong to programs, not to people's browsers; in lower case.
