@@ -10,4 +10,5 @@ mod settled;
 mod shop;
 mod sources;
 mod summary;
+mod table;
 mod windows;

@@ -1,0 +1,104 @@
+//! The clicks and events of a row.
+
+use super::words::Words;
+use super::world::World;
+use crate::pipeline::Input;
+use crate::shop::{Say, click, evidence, sale};
+use schemas::decimal::Amount;
+use schemas::evidence::find;
+use schemas::id::ConversionId;
+use schemas::name::CampaignId;
+use schemas::record::candidates::Touch;
+use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource};
+
+pub fn clicks(_: &World, phrases: &[&str]) -> Result<Vec<Touch>, String> {
+    phrases.iter().map(|phrase| a_click(&mut Words::of(phrase))).collect()
+}
+
+fn a_click(words: &mut Words) -> Result<Touch, String> {
+    let (number, of): (u8, _) = (words.parse()?, words.next()?);
+    let mut touch = Touch { occurred_at: words.time()?, ..click(number, 1, of, "summer", 0) };
+    while words.peek().is_some() {
+        if words.take("in journey") {
+            touch.journey_id = crate::shop::journey_id(words.parse()?);
+        } else if words.take("on") {
+            touch.campaign = CampaignId::new(words.next()?).map_err(|error| error.to_string())?;
+        } else {
+            return words.unknown();
+        }
+    }
+    Ok(touch)
+}
+
+/// The events, and the conversion of the first.
+pub fn events(_: &World, clicks: &[Touch], phrases: &[&str]) -> Result<(Vec<Input>, ConversionId), String> {
+    let mut inputs = Vec::new();
+    let mut first = None;
+    for (number, phrase) in (1..).zip(phrases) {
+        let mut words = Words::of(phrase);
+        let event = an_event(words.next()?, number, clicks, &mut words)?;
+        first = first.or(Some(event.conversion_id));
+        inputs.push(Input::Event(Box::new(event)));
+    }
+    Ok((inputs, first.ok_or("a row has an event")?))
+}
+
+fn an_event(action: &str, number: usize, clicks: &[Touch], words: &mut Words) -> Result<Event, String> {
+    let action = match action {
+        "sale" => Action::Purchase,
+        other => Action::parse(other).ok_or_else(|| format!("`{other}` is no kind of event"))?,
+    };
+    let value = if words.peek().is_some_and(|word| Amount::parse(word).is_ok()) { words.next()? } else { "0" };
+    let (mut id, mut order, mut currency, mut delay) = (format!("e-{number}"), None, "USD", 0);
+    let mut event = sale("e");
+    while let Some(word) = words.peek() {
+        if words.has_span() {
+            event.occurred_at = words.time()?;
+            continue;
+        }
+        words.next()?;
+        match word {
+            "id" => id = words.next()?.to_owned(),
+            "order" => order = Some(words.next()?),
+            "token" => event.evidence.push(token(EvidenceSource::ClickId, &format!("T{}", words.next()?), clicks)),
+            "coupon" => event = event.coupon(words.next()?),
+            "ref_code" => event = event.ref_code(words.next()?),
+            "landing_url" => event.evidence.extend(in_url(EvidenceSource::LandingUrl, words.next()?, clicks)),
+            "referrer" => event.evidence.extend(in_url(EvidenceSource::Referrer, words.next()?, clicks)),
+            "received" => {
+                delay = words.span()?;
+                words.expect("later")?;
+            }
+            code if code.len() == 3 && code.bytes().all(|letter| letter.is_ascii_uppercase()) => currency = code,
+            word => return Err(format!("what is `{word}` in an event?")),
+        }
+    }
+    let (at, evidence) = (event.occurred_at, event.evidence);
+    let event = Event { action, occurred_at: at, received_at: at, evidence, ..sale(&id) };
+    let event = order.into_iter().fold(event, Say::order);
+    Ok(event.value(value, currency).delayed(delay))
+}
+
+/// `T1` is the token of click 1; anything else was not signed by us.
+fn token(source: EvidenceSource, text: &str, clicks: &[Touch]) -> Evidence {
+    let number = text.strip_prefix('T').and_then(|number| number.parse::<u8>().ok());
+    match number {
+        Some(number) => {
+            let journey = clicks.iter().find(|touch| touch.click_id == crate::shop::click_id(number));
+            let journey_id = journey.map_or(crate::shop::journey_id(1), |touch| touch.journey_id);
+            Evidence { journey_id: Some(journey_id), ..crate::shop::token(source, number, 1) }
+        }
+        None => Evidence { problem: Some("token_forged".into()), ..evidence(source, text, EvidenceNames::Nothing) },
+    }
+}
+
+/// What the edge finds in a URL.
+fn in_url(source: EvidenceSource, url: &str, clicks: &[Touch]) -> Vec<Evidence> {
+    let found = find(url);
+    let tokens = found.tokens.iter().map(|text| token(source, text, clicks));
+    let codes = found
+        .ref_codes
+        .iter()
+        .map(|code| Evidence { code: Some(code.clone()), ..evidence(source, code, EvidenceNames::Link) });
+    tokens.chain(codes).collect()
+}
