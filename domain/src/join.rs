@@ -19,7 +19,12 @@ pub enum Routed {
 
 /// An event stands at the journey that it was forwarded to or names first, and is forwarded once to the others: a
 /// forwarded event never forwards again.
+///
+/// What adjusts a conversion goes there without touches, whatever evidence it carries.
 pub fn route(event: &Event) -> Routed {
+    if event.action.adjusts() {
+        return Routed::Conversion { journey: None, forward_to: Vec::new() };
+    }
     if !event.action.converts() {
         return Routed::Ignored;
     }
@@ -75,7 +80,8 @@ pub(crate) fn bound(touches: &mut Vec<Touch>) {
 }
 
 /// What decide gets for an event at a journey: its conversion's candidates and, for an event with both an order id and
-/// an event id, an alias to the conversion of the event id, which tells that one that it is the same as the order.
+/// an event id, an alias to the conversion of the event id, which tells that one that it is the same as the order. A
+/// refund or a status that names both goes to both: only decide knows where the sale is.
 ///
 /// `framed_event` is the event as it was delivered; it is passed on without encoding it anew.
 pub fn candidates(
@@ -94,11 +100,12 @@ pub fn candidates(
         journey_id: journey,
         touches: touches.touches,
         touches_total: touches.total,
+        first_order: None,
     }];
     if let (Some(of_event), None) = (event.event_conversion_id, event.forwarded_to) {
         sent.push(Candidates {
             conversion_id: of_event,
-            same_as: Some(event.conversion_id),
+            same_as: Some(event.conversion_id).filter(|_| event.action.converts()),
             journey_id: None,
             touches: Vec::new(),
             touches_total: 0,

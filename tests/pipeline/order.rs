@@ -97,6 +97,8 @@ impl World {
             payload_hash: PayloadHash(hash_of("test payload", &[event_id.as_bytes(), value.as_bytes()])),
             catalog_offset: self.catalog_offset,
             forwarded_to: None,
+            items: Vec::new(),
+            refund_of: None,
         };
         (Topic::Events, None, event.key().into_bytes(), codec::encode(&event))
     }

@@ -99,6 +99,8 @@ impl Traffic {
             payload_hash: PayloadHash(hash_of("test payload", &[event_id.as_bytes()])),
             catalog_offset: self.catalog_offset,
             forwarded_to: None,
+            items: Vec::new(),
+            refund_of: None,
             event_id,
         };
         (Topic::Events, None, event.key().into_bytes(), codec::encode(&event))

@@ -6,10 +6,14 @@
 use super::Merged;
 use crate::join;
 use schemas::codec::{self, DecodeError};
+use schemas::decimal::Amount;
 use schemas::id::{ClickId, ConversionId, JourneyId, PayloadHash};
-use schemas::limits::{AMOUNT_UNITS, DELIVERIES_PER_CONVERSION, JOURNEYS_PER_CONVERSION};
+use schemas::limits::{
+    ADJUSTMENTS_PER_CONVERSION, AMOUNT_UNITS, DELIVERIES_PER_CONVERSION, ITEM_QUANTITY, ITEMS_PER_EVENT,
+    JOURNEYS_PER_CONVERSION, ORDERS_PER_EVENT_ID,
+};
 use schemas::offset::Offset;
-use schemas::record::candidates::{Candidates, Touch};
+use schemas::record::candidates::{Candidates, FirstOrder, Touch};
 use schemas::record::event::Event;
 use schemas::record::state::{ConversionState, Delivery, JourneyTouches};
 use schemas::time::Micros;
@@ -20,7 +24,8 @@ pub(super) fn merge(state: &mut ConversionState, input: &Candidates) -> Result<M
         Some(order) => add_alias(state, order),
         None => {
             let new_event = add_event(state, event)?;
-            input.journey_id.is_some_and(|journey| add_touches(&mut state.journeys, journey, input)) | new_event
+            let new_touches = input.journey_id.is_some_and(|journey| add_touches(&mut state.journeys, journey, input));
+            new_event | new_touches | add_first_order(state, input.first_order)
         }
     };
     Ok(if changed { Merged::Changed } else { Merged::Unchanged })
@@ -33,12 +38,23 @@ pub(super) fn stored(state: &ConversionState) -> Result<Vec<Event>, DecodeError>
 
 /// What the edge lets in is within the limit; a topic can be written to by others, and arithmetic must not overflow.
 fn checked(event: Event) -> Result<Event, DecodeError> {
-    if event.value.0.unsigned_abs() > (AMOUNT_UNITS * 1_000_000).unsigned_abs() {
-        let reason = format!("value {} is out of range: at most {AMOUNT_UNITS} units", event.value);
-        return Err(DecodeError::Body { record: "Event", reason });
+    let bad = |reason: String| Err(DecodeError::Body { record: "Event", reason });
+    let beyond = |value: Amount| value.0.unsigned_abs() > (AMOUNT_UNITS * Amount::ONE.0).unsigned_abs();
+    let values = std::iter::once(event.value).chain(event.items.iter().map(|item| item.value));
+    if let Some(value) = values.into_iter().find(|value| beyond(*value)) {
+        return bad(format!("value {value} is out of range: at most {AMOUNT_UNITS} units"));
     }
-    Ok(event)
+    if event.items.len() > ITEMS_PER_EVENT {
+        return bad(format!("{} items; at most {ITEMS_PER_EVENT}", event.items.len()));
+    }
+    let negative = event.items.iter().find(|item| item.value < Amount::ZERO || !QUANTITIES.contains(&item.quantity));
+    match negative {
+        Some(item) => bad(format!("item {:?}: {} pieces of {}", item.sku, item.quantity, item.value)),
+        None => Ok(event),
+    }
 }
+
+const QUANTITIES: std::ops::RangeInclusive<i32> = 0..=ITEM_QUANTITY;
 
 /// A forwarded copy is the same delivery. URLs and properties are the larger part of an event; they stay in
 /// `candidates`, and the payload hash tells whether they differed.
@@ -52,6 +68,44 @@ fn add_alias(state: &mut ConversionState, order: ConversionId) -> bool {
     let least = state.same_as.map_or(order, |known| known.min(order));
     let changed = state.same_as != Some(least);
     state.same_as = Some(least);
+    let Err(at) = state.orders.binary_search(&order) else { return changed };
+    if at >= ORDERS_PER_EVENT_ID {
+        return changed;
+    }
+    state.orders.insert(at, order);
+    state.orders.truncate(ORDERS_PER_EVENT_ID);
+    true
+}
+
+/// What adjusts a conversion by its event id, for the orders that the id turned out to belong to. Repeated with every
+/// change: what they have heard already changes nothing there.
+pub(super) fn passed_on(state: &ConversionState, input: &Candidates) -> Result<Vec<Candidates>, DecodeError> {
+    if state.orders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let events = stored(state)?.into_iter().zip(&state.deliveries);
+    let adjustments: Vec<&Delivery> =
+        events.filter(|(event, _)| event.action.adjusts()).map(|(_, delivery)| delivery).collect();
+    let to = |order: &ConversionId, delivery: &Delivery| Candidates {
+        tenant: input.tenant.clone(),
+        advertiser: input.advertiser.clone(),
+        event: delivery.event.clone(),
+        conversion_id: *order,
+        same_as: None,
+        journey_id: None,
+        touches: Vec::new(),
+        touches_total: 0,
+        first_order: None,
+    };
+    let pairs = state.orders.iter().flat_map(|order| adjustments.iter().map(move |delivery| (order, delivery)));
+    Ok(pairs.map(|(order, delivery)| to(order, delivery)).collect())
+}
+
+/// Of all that was ever said the least: whatever came first, the earliest order stays.
+fn add_first_order(state: &mut ConversionState, said: Option<FirstOrder>) -> bool {
+    let least = [state.first_order, said].into_iter().flatten().min();
+    let changed = least != state.first_order;
+    state.first_order = least;
     changed
 }
 
@@ -81,11 +135,24 @@ fn add_event(state: &mut ConversionState, event: Event) -> Result<bool, DecodeEr
         None => known.push((event, framed)),
     }
     known.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)));
-    known.truncate(DELIVERIES_PER_CONVERSION);
+    bound(&mut known);
     let deliveries: Vec<Delivery> = known.into_iter().map(|(_, event)| Delivery { event }).collect();
     let changed = deliveries != state.deliveries;
     state.deliveries = deliveries;
     Ok(changed)
+}
+
+/// Keeps the earliest of those that earn and of those that adjust, each by a bound of its own.
+fn bound(known: &mut Vec<(Event, Vec<u8>)>) {
+    let (mut adjusting, mut others) = (0, 0);
+    known.retain(|(event, _)| {
+        let (count, most) = match event.action.adjusts() {
+            true => (&mut adjusting, ADJUSTMENTS_PER_CONVERSION),
+            false => (&mut others, DELIVERIES_PER_CONVERSION),
+        };
+        *count += 1;
+        *count <= most
+    });
 }
 
 fn add_touches(journeys: &mut Vec<JourneyTouches>, journey: JourneyId, input: &Candidates) -> bool {

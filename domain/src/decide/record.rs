@@ -3,21 +3,30 @@
 use super::commission::Earnings;
 use super::explain::money;
 use super::facts::Facts;
+use super::life;
 use super::models;
 use super::ruling::{Explanation, Ruling};
+use super::sold::{self, Sold};
 use schemas::decimal::Amount;
 use schemas::name::PublisherId;
 use schemas::record::attribution::{Attribution, CreditRow, Model};
-use schemas::record::decision::{Decision, DeliveryNote, Outcome, TouchVerdict};
-use schemas::record::event::Event;
+use schemas::record::decision::{Decision, DeliveryNote, Outcome, Status, TouchVerdict};
+use schemas::record::event::{Action, Event};
 use schemas::time::Micros;
 use std::collections::BTreeMap;
+
+/// What became of the conversion.
+pub(super) struct Standing<'s> {
+    pub sold: &'s Sold<'s>,
+    pub status: Status,
+}
 
 /// The first revision; the caller numbers it.
 pub(super) fn decision(
     facts: &Facts,
     ruling: &Ruling,
     earnings: Option<&Earnings>,
+    Standing { sold, status }: Standing<'_>,
     explanation: Explanation,
 ) -> Decision {
     let event = facts.earning();
@@ -46,12 +55,14 @@ pub(super) fn decision(
         reason_value: reason_value.clone(),
         occurred_at: event.occurred_at,
         received_at: event.received_at,
-        value: event.value,
+        value: sold.value,
         currency: event.currency,
         contract: terms.map(|terms| terms.contract.clone()),
         contract_version: terms.map(|terms| terms.version),
         paying_model: terms.map(|terms| terms.body.paying_model.name().into()),
-        commission_rate_ppm: terms.map(|terms| terms.body.commission_rate_ppm),
+        commission_rate_ppm: terms
+            .filter(|terms| terms.body.flat.is_none())
+            .map(|terms| terms.body.commission_rate_ppm),
         platform_share_ppm: terms.map(|terms| terms.body.platform_share_ppm),
         commission: earnings.map_or(Amount::ZERO, |earnings| earnings.commission),
         payout: earnings.map_or(Amount::ZERO, |earnings| earnings.payout),
@@ -65,25 +76,52 @@ pub(super) fn decision(
         clock_ahead_micros: event.clock_ahead_micros,
         catalog_offset: facts.catalog_offset,
         same_as: facts.same_as,
+        status,
+        full_commission: earnings.filter(|earnings| earnings.full != earnings.commission).map(|earnings| earnings.full),
+        refunded: Some(sold.refunded).filter(|refunded| !refunded.is_zero()),
+        charged_back: Some(sold.charged_back).filter(|charged_back| !charged_back.is_zero()),
     }
 }
 
-/// Other events of the order and conflicting repeats, by event id.
+/// Other events of the order, what adjusts it, and conflicting repeats, by event id.
 fn notes(facts: &Facts) -> Vec<DeliveryNote> {
     let earning = facts.earning();
     let others = facts.events.iter().filter(|event| event.event_id != earning.event_id).map(|event| DeliveryNote {
         event_id: event.event_id.clone(),
-        reason: if facts.too_late_to_count(event) { "too_late" } else { "same_order" }.into(),
+        reason: beside(facts, event).into(),
         value: compared(event, earning),
+    });
+    let adjustments = facts.adjustments.iter().map(|event| DeliveryNote {
+        event_id: event.event_id.clone(),
+        reason: life::verdict(facts, event).into(),
+        value: adjusted(event),
     });
     let repeats = facts.conflicting.iter().map(|(event_id, hash)| DeliveryNote {
         event_id: event_id.clone(),
         reason: "conflicting_repeat".into(),
         value: format!("payload {hash}"),
     });
-    let mut notes: Vec<DeliveryNote> = others.chain(repeats).collect();
+    let mut notes: Vec<DeliveryNote> = others.chain(adjustments).chain(repeats).collect();
     notes.sort_by(|a, b| (&a.event_id, &a.reason, &a.value).cmp(&(&b.event_id, &b.reason, &b.value)));
     notes
+}
+
+/// What an event is beside the earning one.
+fn beside(facts: &Facts, event: &Event) -> &'static str {
+    if facts.too_late_to_count(event) {
+        "too_late"
+    } else if sold::rebills(facts, event) {
+        "rebill"
+    } else {
+        "same_order"
+    }
+}
+
+fn adjusted(event: &Event) -> String {
+    match event.action {
+        Action::Refund | Action::Chargeback => format!("{} of {}", event.action.name(), sold::said(event)),
+        _ => event.action.name().into(),
+    }
 }
 
 fn compared(event: &Event, earning: &Event) -> String {

@@ -13,7 +13,7 @@ use schemas::id::ClickId;
 use schemas::name::{CampaignId, ContractId, PublisherId};
 use schemas::offset::Offset;
 use schemas::record::candidates::Touch;
-use schemas::record::catalog::Contract;
+use schemas::record::catalog::{Contract, PublisherContract};
 use schemas::record::decision::{EvidenceVerdict, Outcome, TouchVerdict};
 use schemas::record::event::{Event, EvidenceSource};
 use schemas::time::Micros;
@@ -29,6 +29,8 @@ pub(super) struct Earned<'c> {
     pub value: String,
     pub campaign: CampaignId,
     pub terms: Terms<'c>,
+    /// Of those who brought touches and have a contract of their own.
+    pub own_terms: Vec<(PublisherId, Terms<'c>)>,
     /// By (time, id), at least one.
     pub touches: Vec<EarningTouch>,
 }
@@ -47,6 +49,20 @@ pub(super) struct Terms<'c> {
     pub contract: ContractId,
     pub version: i32,
     pub body: &'c Contract,
+    /// The campaign's contracts with single publishers, as of then.
+    publishers: &'c [PublisherContract],
+    as_of: AsOf,
+}
+
+impl<'c> Earned<'c> {
+    /// What a publisher is paid by.
+    pub fn terms_of(&self, publisher: &PublisherId) -> &Terms<'c> {
+        self.own_terms_of(publisher).unwrap_or(&self.terms)
+    }
+
+    pub fn own_terms_of(&self, publisher: &PublisherId) -> Option<&Terms<'c>> {
+        self.own_terms.iter().find(|(own, _)| own == publisher).map(|(_, terms)| terms)
+    }
 }
 
 /// What is said about everything that was looked at.
@@ -140,12 +156,24 @@ impl<'w, 'c> Waterfall<'w, 'c> {
 
     fn earned(&self, winner: usize, campaign: CampaignId, terms: Terms<'c>) -> Earned<'c> {
         let JudgedEvidence { evidence, finding, .. } = &self.judged[winner];
-        let touches = match finding {
+        let touches: Vec<EarningTouch> = match finding {
             Finding::Journey(journey) => self.journeys[*journey].eligible().map(real).collect(),
             Finding::Code(code) => vec![synthetic(code, self.facts.earning())],
             Finding::Nothing { .. } => Vec::new(),
         };
-        Earned { source: evidence.source, value: evidence.value.clone(), campaign, terms, touches }
+        let own_terms = self.own_terms(&terms, &touches);
+        Earned { source: evidence.source, value: evidence.value.clone(), campaign, terms, own_terms, touches }
+    }
+
+    fn own_terms(&self, terms: &Terms<'c>, touches: &[EarningTouch]) -> Vec<(PublisherId, Terms<'c>)> {
+        let theirs = |own: &&PublisherContract| touches.iter().any(|touch| touch.publisher == own.publisher);
+        let found = |own: &PublisherContract| {
+            let found = self.catalog.contract(&self.facts.earning().tenant, &own.contract, terms.as_of)?;
+            let terms =
+                Terms { contract: own.contract.clone(), version: found.number, body: found.body, ..terms.clone() };
+            Some((own.publisher.clone(), terms))
+        };
+        terms.publishers.iter().filter(theirs).filter_map(found).collect()
     }
 
     fn evidence_verdicts(
@@ -263,9 +291,10 @@ fn shown(touch: &EarningTouch) -> TouchVerdict {
 fn terms_of<'c>(earning: &Event, campaign: &CampaignId, seen: Offset, catalog: &'c Catalog) -> Option<Terms<'c>> {
     let as_of = |offset: Offset| {
         let as_of = AsOf { offset, time: earning.occurred_at };
-        let contract = &catalog.campaign(&earning.tenant, campaign, as_of)?.body.contract;
-        let found = catalog.contract(&earning.tenant, contract, as_of)?;
-        Some(Terms { contract: contract.clone(), version: found.number, body: found.body })
+        let campaign = catalog.campaign(&earning.tenant, campaign, as_of)?.body;
+        let found = catalog.contract(&earning.tenant, &campaign.contract, as_of)?;
+        let (contract, publishers) = (campaign.contract.clone(), campaign.publisher_contracts.as_slice());
+        Some(Terms { contract, version: found.number, body: found.body, publishers, as_of })
     };
     as_of(earning.catalog_offset).or_else(|| as_of(seen.max(earning.catalog_offset)))
 }

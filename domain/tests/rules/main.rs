@@ -6,6 +6,7 @@ mod money;
 mod order_free;
 mod pipeline;
 mod reasons;
+mod refunds;
 mod settled;
 mod shop;
 mod sources;

@@ -9,7 +9,7 @@ use schemas::decimal::{Amount, Currency};
 use schemas::id::{ClickId, ConversionId, JourneyId};
 use schemas::name::PublisherId;
 use schemas::record::attribution::Attribution;
-use schemas::record::candidates::{Candidates, Touch};
+use schemas::record::candidates::{Candidates, FirstOrder, Touch};
 use schemas::record::decision::Decision;
 use schemas::record::event::Event;
 use schemas::record::journal::JournalEntry;
@@ -21,6 +21,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub enum Input {
     Click(Touch),
     Event(Box<Event>),
+    /// What a customer's partition says of an event that it knows.
+    FirstOrder(Box<Event>, FirstOrder),
 }
 
 #[derive(Default)]
@@ -59,6 +61,12 @@ impl Pipeline {
     pub fn arrive(&mut self, input: Input) {
         match input {
             Input::Click(touch) => self.click(touch),
+            Input::FirstOrder(event, _) if !event.action.converts() => {}
+            Input::FirstOrder(event, first_order) => {
+                let sent = join::candidates(&event, &codec::encode(&*event), None, BoundedTouches::new());
+                let told = |sent| Candidates { first_order: Some(first_order), ..sent };
+                sent.into_iter().for_each(|sent| self.decide(&told(sent)));
+            }
             Input::Event(event) => {
                 let mut arriving = VecDeque::from([*event]);
                 while let Some(event) = arriving.pop_front() {
@@ -112,7 +120,14 @@ impl Pipeline {
             assert_eq!(decided(state, &self.catalog), None, "nothing new, nothing decided");
             return;
         }
+        let passed_on = decide::passed_on(state, candidates).expect("decodes");
         assert!(self.catalog.has_read(decide::read(state).expect("decodes").catalog_needed));
+        self.revise(candidates.conversion_id);
+        passed_on.iter().for_each(|candidates| self.decide(candidates));
+    }
+
+    fn revise(&mut self, conversion: ConversionId) {
+        let state = self.states.get_mut(&conversion).expect("merged before");
         let Some(revision) = decided(state, &self.catalog) else { return };
         assert_eq!(decided(state, &self.catalog), None, "deciding again says the same");
         // The changelog gives back what was written to it.

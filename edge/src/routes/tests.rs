@@ -21,6 +21,7 @@ fn campaign_entry(id: &str, effective_from: i64, destination: &str, active: bool
         contract: schemas::name::ContractId::new("standard").expect("a name"),
         look_back_seconds: 30 * 86_400,
         active,
+        publisher_contracts: Vec::new(),
     };
     CatalogEntry { campaign: Some(body), ..entry(EntityKind::Campaign, id, effective_from) }
 }

@@ -194,6 +194,8 @@ impl Maker {
             payload_hash: PayloadHash(hash_of("tributary benchmark payload", &[delivered])),
             catalog_offset: self.catalog,
             forwarded_to: None,
+            items: Vec::new(),
+            refund_of: None,
         })
     }
 }

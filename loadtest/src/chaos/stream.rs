@@ -193,6 +193,8 @@ impl RecordWriter {
             payload_hash: PayloadHash(hash_of("chaos payload", &[said.as_bytes()])),
             catalog_offset: self.catalog_offset,
             forwarded_to: None,
+            items: Vec::new(),
+            refund_of: None,
         };
         Delivery { topic: Topic::Events, key: record.key(), value: codec::encode(&record) }
     }

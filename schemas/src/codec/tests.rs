@@ -9,8 +9,8 @@ use crate::name::{AdvertiserId, ApiKeyId, CampaignId, LinkCode, PublisherId, Ten
 use crate::offset::Offset;
 use crate::record::attribution::{CreditRow, Model};
 use crate::record::candidates::Touch;
-use crate::record::catalog::{Contract, EntityKind};
-use crate::record::event::{Action, Evidence, EvidenceNames, EvidenceSource};
+use crate::record::catalog::{Approval, Contract, CustomerKind, EntityKind, Rate, Tier};
+use crate::record::event::{Action, Evidence, EvidenceNames, EvidenceSource, Item};
 use crate::record::rejected::RejectedWhat;
 use crate::record::state::Delivery;
 use crate::time::Micros;
@@ -60,6 +60,8 @@ fn event() -> Event {
         payload_hash: PayloadHash([5; 16]),
         catalog_offset: Offset(7),
         forwarded_to: None,
+        items: vec![],
+        refund_of: None,
     }
 }
 
@@ -87,6 +89,7 @@ fn records_go_there_and_back() {
         journey_id: Some(JourneyId([2; 16])),
         touches: vec![touch(), touch()],
         touches_total: 2,
+        first_order: None,
     });
     there_and_back(&Attribution {
         conversion_id: ConversionId([3; 16]),
@@ -115,6 +118,8 @@ fn records_go_there_and_back() {
         same_as: Some(ConversionId([8; 16])),
         decision: Some(vec![1, 2]),
         booked: vec![],
+        orders: vec![],
+        first_order: None,
     });
     there_and_back(&BalanceState::default());
     there_and_back(&Rejected {
@@ -142,14 +147,54 @@ fn records_go_there_and_back() {
     });
     there_and_back(&CatalogEntry {
         contract: Some(Contract {
-            commission_rate_ppm: Ppm(125_000),
-            platform_share_ppm: Ppm(300_000),
-            paying_model: Model::Position,
-            hold_days: 30,
-            evidence_order: vec![EvidenceSource::Coupon, EvidenceSource::Referrer],
+            currency: Some(Currency::USD),
+            flat: Some(Fixed(50_000_000)),
+            rates: vec![Rate {
+                action: Some(Action::Rebill),
+                sku: Some("mug".into()),
+                category: None,
+                customer: Some(CustomerKind::Returning),
+                rate_ppm: Ppm(0),
+                flat: Some(Fixed(1)),
+            }],
+            maximum: Some(Fixed(1)),
+            approval: Approval::Explicit,
+            tiers: vec![Tier { from_count: Some(100), from_revenue: None, rate_ppm: Ppm(150_000) }],
+            ..plain_contract()
         }),
         ..CatalogEntry::bare(EntityKind::Contract, event().tenant, "standard")
     });
+    there_and_back(&Event { items: vec![item()], refund_of: Some("e-0".into()), action: Action::Refund, ..event() });
+}
+
+fn plain_contract() -> Contract {
+    let order = vec![EvidenceSource::Coupon, EvidenceSource::Referrer];
+    Contract::percentage(Ppm(125_000), Ppm(300_000), Model::Position, 30, order)
+}
+
+fn item() -> Item {
+    Item { sku: "mug".into(), category: Some("kitchen".into()), quantity: 2, value: Fixed(7) }
+}
+
+/// Version 2 put its fields behind those of version 1, so a record without any of them is the old one and these bytes.
+fn read_without<T: Record + PartialEq + Debug>(record: &T, earlier: u8, new: &[u8], behind: &[u8]) {
+    let mut bytes = encode(record);
+    let kept = bytes.len() - new.len() - behind.len();
+    assert_eq!(bytes.split_off(kept), [new, behind].concat(), "what version 2 adds");
+    bytes.extend_from_slice(behind);
+    bytes[4] = earlier;
+    assert_eq!(&decode::<T>(&bytes).expect("an earlier version is read"), record);
+}
+
+#[test]
+fn what_version_one_wrote_is_read_with_the_defaults_of_version_two() {
+    read_without(&event(), 21, &[0, 0], &[]);
+    let entry = CatalogEntry::bare(EntityKind::Contract, event().tenant, "standard");
+    let contract = CatalogEntry { contract: Some(plain_contract()), ..entry };
+    // Behind the contract stands the API key that is not there.
+    read_without(&contract, 71, &[0; 7], &[0]);
+    let state = ConversionState { same_as: Some(ConversionId([8; 16])), ..ConversionState::default() };
+    read_without(&state, 91, &[0, 0], &[]);
 }
 
 proptest::proptest! {
@@ -176,7 +221,7 @@ fn what_is_not_ours_is_refused_with_the_reason() {
     for (bytes, expected) in [
         (vec![], "shorter than the 5-byte header: 0 bytes"),
         (b"{\"json\": 1}".to_vec(), "first byte is 0x7b, expected 0x00 of the Confluent wire format"),
-        (vec![0, 0, 0, 255, 255, 0], "schema id 65535 is unknown here; 21 was expected"),
+        (vec![0, 0, 0, 255, 255, 0], "schema id 65535 is unknown here; 22 was expected"),
         (click, "schema id 111 is a BalanceState, expected a Event"),
     ] {
         assert_eq!(decode::<Event>(&bytes).expect_err("refused").to_string(), expected);
@@ -265,7 +310,7 @@ proptest::proptest! {
     fn any_bytes_decode_or_are_refused_without_a_panic(mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
         let _ = decode::<Event>(&bytes);
         if bytes.len() > 5 {
-            bytes[..5].copy_from_slice(&[0, 0, 0, 0, 21]);
+            bytes[..5].copy_from_slice(&[0, 0, 0, 0, 22]);
             let _ = decode::<Event>(&bytes);
         }
     }

@@ -21,6 +21,15 @@ pub struct Candidates {
     /// By (time, id): the first and the last `limits::TOUCHES_EACH_END` of the journey.
     pub touches: Vec<Touch>,
     pub touches_total: i64,
+    /// The earliest order of the event's customer, as far as join has heard; sent again when an earlier one appears.
+    pub first_order: Option<FirstOrder>,
+}
+
+/// A customer's earliest order at an advertiser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FirstOrder {
+    pub at: Micros,
+    pub conversion_id: ConversionId,
 }
 
 /// A click as attribution sees it.

@@ -1,10 +1,10 @@
 //! `catalog`: one version of one entity per record. Exactly one body is set, the one that `kind` names.
 
-use crate::decimal::Ppm;
+use crate::decimal::{Amount, Currency, Ppm};
 use crate::id::KeyHash;
 use crate::name::{AdvertiserId, CampaignId, ContractId, PublisherId, TenantId};
 use crate::record::attribution::Model;
-use crate::record::event::EvidenceSource;
+use crate::record::event::{Action, EvidenceSource};
 use crate::time::Micros;
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +97,15 @@ pub struct Campaign {
     pub contract: ContractId,
     pub look_back_seconds: i64,
     pub active: bool,
+    /// Terms of single publishers instead of `contract`, by publisher. What they do not say anew (the order of evidence,
+    /// the paying model, approval) is the campaign's.
+    pub publisher_contracts: Vec<PublisherContract>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublisherContract {
+    pub publisher: PublisherId,
+    pub contract: ContractId,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +141,114 @@ pub struct Contract {
     pub hold_days: i32,
     /// Strongest first.
     pub evidence_order: Vec<EvidenceSource>,
+    /// The currency of its amounts, the only one that it pays; without amounts none is needed.
+    pub currency: Option<Currency>,
+    /// Of a conversion, instead of `commission_rate_ppm`.
+    pub flat: Option<Amount>,
+    /// Tried in this order before `commission_rate_ppm` and `flat`: the first that fits counts.
+    pub rates: Vec<Rate>,
+    /// A conversion that earns anything earns at least this much.
+    pub minimum: Option<Amount>,
+    pub maximum: Option<Amount>,
+    pub approval: Approval,
+    /// What else a publisher gets for a closed month; booked by settle.
+    pub tiers: Vec<Tier>,
+}
+
+impl Contract {
+    /// A percentage of every value, and nothing more to it.
+    pub fn percentage(
+        commission_rate_ppm: Ppm,
+        platform_share_ppm: Ppm,
+        paying_model: Model,
+        hold_days: i32,
+        evidence_order: Vec<EvidenceSource>,
+    ) -> Self {
+        Contract {
+            commission_rate_ppm,
+            platform_share_ppm,
+            paying_model,
+            hold_days,
+            evidence_order,
+            currency: None,
+            flat: None,
+            rates: Vec::new(),
+            minimum: None,
+            maximum: None,
+            approval: Approval::Automatic,
+            tiers: Vec::new(),
+        }
+    }
+}
+
+/// What is paid where all that it names fits; it names something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// As `Action::paid_as` has it.
+    pub action: Option<Action>,
+    pub sku: Option<String>,
+    pub category: Option<String>,
+    pub customer: Option<CustomerKind>,
+    /// Of the value.
+    pub rate_ppm: Ppm,
+    /// Instead of `rate_ppm`: of each piece where it names a SKU or a category, else of the event.
+    pub flat: Option<Amount>,
+}
+
+impl Rate {
+    /// Whether it is about single lines of an order.
+    pub fn of_items(&self) -> bool {
+        self.sku.is_some() || self.category.is_some()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CustomerKind {
+    /// The conversion is the customer's first order.
+    New,
+    /// The customer has an earlier one.
+    Returning,
+}
+
+impl CustomerKind {
+    pub const ALL: [CustomerKind; 2] = [CustomerKind::New, CustomerKind::Returning];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            CustomerKind::New => "new",
+            CustomerKind::Returning => "returning",
+        }
+    }
+}
+
+/// What makes a conversion due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approval {
+    /// Nobody needs to say anything.
+    Automatic,
+    /// A `sale` or `approved` event.
+    Explicit,
+}
+
+impl Approval {
+    pub const ALL: [Approval; 2] = [Approval::Automatic, Approval::Explicit];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Approval::Automatic => "automatic",
+            Approval::Explicit => "explicit",
+        }
+    }
+}
+
+/// From so many conversions, or from so much value of them, in a month on: this percentage instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tier {
+    pub from_count: Option<i64>,
+    pub from_revenue: Option<Amount>,
+    pub rate_ppm: Ppm,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -45,6 +45,40 @@ pub struct Decision {
     pub clock_ahead_micros: i64,
     pub catalog_offset: Offset,
     pub same_as: Option<ConversionId>,
+    /// What became of the conversion.
+    pub status: Status,
+    /// The commission before refunds, chargebacks and status, where they change it.
+    pub full_commission: Option<Amount>,
+    /// What of the value was refunded.
+    pub refunded: Option<Amount>,
+    /// What of the value was charged back and not won back.
+    pub charged_back: Option<Amount>,
+}
+
+/// The life of a conversion as far as its own events and contract tell it; whether it is paid out is settle's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing is due until it is approved.
+    Pending,
+    Approved,
+    Rejected,
+    PartlyRefunded,
+    Refunded,
+    ChargedBack,
+}
+
+impl Status {
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Pending => "pending",
+            Status::Approved => "approved",
+            Status::Rejected => "rejected",
+            Status::PartlyRefunded => "partly_refunded",
+            Status::Refunded => "refunded",
+            Status::ChargedBack => "charged_back",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +108,9 @@ pub struct PublisherShare {
     pub commission: Amount,
     pub payout: Amount,
     pub platform_fee: Amount,
+    /// Where the publisher has terms of its own instead of the campaign's.
+    pub contract: Option<ContractId>,
+    pub contract_version: Option<i32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

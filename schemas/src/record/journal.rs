@@ -30,6 +30,8 @@ pub struct JournalEntry {
     pub cumulative_payout: Amount,
     pub cumulative_platform_fee: Amount,
     pub hold_until: Micros,
+    /// The id of the event that caused it, where that is not the conversion's own.
+    pub cause_event: Option<String>,
 }
 
 /// Debit positive, credit negative.
@@ -44,7 +46,14 @@ pub struct Posting {
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     Conversion,
+    /// A later click, evidence or earlier event changed the decision.
     Correction,
+    Approved,
+    Rejected,
+    Rebill,
+    Refund,
+    Chargeback,
+    ChargebackWon,
 }
 
 impl Cause {
@@ -52,6 +61,12 @@ impl Cause {
         match self {
             Cause::Conversion => "conversion",
             Cause::Correction => "correction",
+            Cause::Approved => "approved",
+            Cause::Rejected => "rejected",
+            Cause::Rebill => "rebill",
+            Cause::Refund => "refund",
+            Cause::Chargeback => "chargeback",
+            Cause::ChargebackWon => "chargeback_won",
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::decimal::{Amount, Currency};
 use crate::id::{ConversionId, JourneyId};
 use crate::name::{CampaignId, ContractId, PublisherId};
-use crate::record::candidates::Touch;
+use crate::record::candidates::{FirstOrder, Touch};
 use crate::time::Micros;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,10 @@ pub struct ConversionState {
     #[serde(with = "apache_avro::serde::bytes_opt")]
     pub decision: Option<Vec<u8>>,
     pub booked: Vec<Booked>,
+    /// Conversions of the orders that this event id belongs to, by id: a refund that names the event goes on to them.
+    pub orders: Vec<ConversionId>,
+    /// The earliest order of the customer, by (time, conversion).
+    pub first_order: Option<FirstOrder>,
 }
 
 /// What was reported under one event id with one payload: its least delivery by (time, receipt). Of several payloads

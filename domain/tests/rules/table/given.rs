@@ -3,13 +3,13 @@
 use super::words::Words;
 use super::world::World;
 use crate::pipeline::Input;
-use crate::shop::{Say, click, evidence, sale};
+use crate::shop::{DAY, HOUR, NOON, Say, click, evidence, item, sale};
 use schemas::decimal::Amount;
 use schemas::evidence::find;
 use schemas::id::ConversionId;
 use schemas::name::CampaignId;
-use schemas::record::candidates::Touch;
-use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource};
+use schemas::record::candidates::{FirstOrder, Touch};
+use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource, Item};
 
 pub fn clicks(_: &World, phrases: &[&str]) -> Result<Vec<Touch>, String> {
     phrases.iter().map(|phrase| a_click(&mut Words::of(phrase))).collect()
@@ -36,21 +36,32 @@ pub fn events(_: &World, clicks: &[Touch], phrases: &[&str]) -> Result<(Vec<Inpu
     let mut first = None;
     for (number, phrase) in (1..).zip(phrases) {
         let mut words = Words::of(phrase);
-        let event = an_event(words.next()?, number, clicks, &mut words)?;
-        first = first.or(Some(event.conversion_id));
-        inputs.push(Input::Event(Box::new(event)));
+        let (event, customer) = an_event(words.next()?, number, clicks, &mut words)?;
+        first = first.or(Some(event.conversion_id).filter(|_| event.action.converts()));
+        inputs.push(Input::Event(Box::new(event.clone())));
+        inputs.extend(customer.map(|first_order| Input::FirstOrder(Box::new(event), first_order)));
     }
-    Ok((inputs, first.ok_or("a row has an event")?))
+    Ok((inputs, first.ok_or("a row has an event that converts")?))
 }
 
-fn an_event(action: &str, number: usize, clicks: &[Touch], words: &mut Words) -> Result<Event, String> {
+fn an_event(
+    action: &str,
+    number: usize,
+    clicks: &[Touch],
+    words: &mut Words,
+) -> Result<(Event, Option<FirstOrder>), String> {
     let action = match action {
         "sale" => Action::Purchase,
+        "network-sale" => Action::Sale,
         other => Action::parse(other).ok_or_else(|| format!("`{other}` is no kind of event"))?,
     };
     let value = if words.peek().is_some_and(|word| Amount::parse(word).is_ok()) { words.next()? } else { "0" };
     let (mut id, mut order, mut currency, mut delay) = (format!("e-{number}"), None, "USD", 0);
+    let (mut about, mut is_new, mut items) = (None, None, Vec::new());
     let mut event = sale("e");
+    if action.adjusts() {
+        event.occurred_at = NOON.plus(HOUR);
+    }
     while let Some(word) = words.peek() {
         if words.has_span() {
             event.occurred_at = words.time()?;
@@ -60,6 +71,10 @@ fn an_event(action: &str, number: usize, clicks: &[Touch], words: &mut Words) ->
         match word {
             "id" => id = words.next()?.to_owned(),
             "order" => order = Some(words.next()?),
+            "of" => about = Some(words.next()?),
+            "items" => items.push(an_item(words)?),
+            "by-new-customer" => is_new = Some(true),
+            "by-returning-customer" => is_new = Some(false),
             "token" => event.evidence.push(token(EvidenceSource::ClickId, &format!("T{}", words.next()?), clicks)),
             "coupon" => event = event.coupon(words.next()?),
             "ref_code" => event = event.ref_code(words.next()?),
@@ -75,8 +90,23 @@ fn an_event(action: &str, number: usize, clicks: &[Touch], words: &mut Words) ->
     }
     let (at, evidence) = (event.occurred_at, event.evidence);
     let event = Event { action, occurred_at: at, received_at: at, evidence, ..sale(&id) };
+    let event = about.into_iter().fold(event, Say::about);
     let event = order.into_iter().fold(event, Say::order);
-    Ok(event.value(value, currency).delayed(delay))
+    let event = items.into_iter().fold(event, Say::item).value(value, currency).delayed(delay);
+    let first_order = is_new.map(|is_new| match is_new {
+        true => FirstOrder { at: event.occurred_at, conversion_id: event.conversion_id },
+        false => FirstOrder { at: NOON.plus(-90 * DAY), conversion_id: sale("some order before").conversion_id },
+    });
+    Ok((event, first_order))
+}
+
+/// `2 mug 15.00`, `1 atlas/books 20.00`; of a refund also `1 mug`, `all mug`.
+fn an_item(words: &mut Words) -> Result<Item, String> {
+    let quantity = if words.take("all") { 0 } else { words.parse()? };
+    let name = words.next()?;
+    let (sku, category) = name.split_once('/').map_or((name, None), |(sku, category)| (sku, Some(category)));
+    let value = if words.peek().is_some_and(|word| Amount::parse(word).is_ok()) { words.next()? } else { "0" };
+    Ok(item(sku, category, quantity, value))
 }
 
 /// `T1` is the token of click 1; anything else was not signed by us.

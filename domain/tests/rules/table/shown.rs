@@ -10,6 +10,7 @@ pub fn decision(decision: &Decision) -> Vec<String> {
     let outcome = format!("{}: {} ({})", decision.outcome.name(), decision.reason, decision.reason_value);
     // A semicolon parts what a cell expects.
     let mut lines = vec![outcome, format!("arithmetic: {}", decision.arithmetic.replace(';', ","))];
+    lines.push(format!("status: {}", decision.status.name()));
     lines.extend(summary(decision).into_iter().skip(1));
     lines
 }

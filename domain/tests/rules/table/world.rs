@@ -3,16 +3,20 @@
 use super::words::Words;
 use crate::shop::{acme, publisher, tenant};
 use schemas::catalog::{Catalog, coupon_id};
-use schemas::decimal::Ppm;
+use schemas::decimal::{Amount, Currency, Ppm};
 use schemas::name::{AdvertiserId, CampaignId, ContractId, CouponCode};
 use schemas::offset::Offset;
 use schemas::record::attribution::Model;
-use schemas::record::catalog::{Campaign, CatalogEntry, Contract, Coupon, EntityKind, Link};
-use schemas::record::event::EvidenceSource;
+use schemas::record::catalog::{
+    Approval, Campaign, CatalogEntry, Contract, Coupon, CustomerKind, EntityKind, Link, PublisherContract, Rate,
+};
+use schemas::record::event::{Action, EvidenceSource};
 use std::collections::BTreeMap;
 
 pub struct World {
     contract: Contract,
+    /// Of single publishers.
+    own: BTreeMap<String, Contract>,
     campaigns: BTreeMap<String, Campaign>,
     links: BTreeMap<String, Link>,
     coupons: BTreeMap<String, Coupon>,
@@ -26,6 +30,7 @@ fn campaign_of(advertiser: &str) -> Campaign {
         contract: ContractId::new("terms").expect("a name"),
         look_back_seconds: 30 * 24 * 3600,
         active: true,
+        publisher_contracts: Vec::new(),
     }
 }
 
@@ -43,15 +48,10 @@ fn coupon_of(name: Option<&str>) -> Coupon {
 
 impl World {
     pub fn new(phrases: &[&str]) -> Result<World, String> {
-        let contract = Contract {
-            commission_rate_ppm: Ppm(100_000),
-            platform_share_ppm: Ppm(300_000),
-            paying_model: Model::Last,
-            hold_days: 30,
-            evidence_order: EvidenceSource::DEFAULT_ORDER.to_vec(),
-        };
+        let order = EvidenceSource::DEFAULT_ORDER.to_vec();
         let mut world = World {
-            contract,
+            contract: Contract::percentage(Ppm(100_000), Ppm(300_000), Model::Last, 30, order),
+            own: BTreeMap::new(),
             campaigns: [("summer".to_owned(), campaign_of("acme"))].into(),
             links: ["alpha", "beta", "gamma"].map(|name| (format!("L-{name}"), link_of(name))).into(),
             coupons: [("SAVE10".to_owned(), coupon_of(Some("gamma"))), ("ANY".to_owned(), coupon_of(None))].into(),
@@ -80,6 +80,26 @@ impl World {
                 let coupon = self.coupons.entry(words.next()?.to_owned()).or_insert_with(|| coupon_of(Some("gamma")));
                 coupon.active = !words.take("paused");
             }
+            "flat" => {
+                self.contract.flat = Some(amount(words)?);
+                self.contract.currency = self.contract.currency.or(Some(Currency::USD));
+            }
+            "minimum" => self.contract.minimum = Some(amount(words)?),
+            "maximum" => self.contract.maximum = Some(amount(words)?),
+            "currency" => self.contract.currency = Some(currency(words)?),
+            "approval" => {
+                words.expect("explicit")?;
+                self.contract.approval = Approval::Explicit;
+            }
+            "rate" => self.contract.rates.push(rate(words)?),
+            "publisher" => {
+                let name = words.next()?.to_owned();
+                let own = self.own.entry(name).or_insert_with(|| self.contract.clone());
+                match words.take("platform") {
+                    true => own.platform_share_ppm = percent(words)?,
+                    false => own.commission_rate_ppm = percent(words)?,
+                }
+            }
             number if words.peek() == Some("%") => {
                 words.expect("%")?;
                 self.contract.commission_rate_ppm = ppm(number)?;
@@ -97,8 +117,16 @@ impl World {
         let bare = |kind, id: &str| CatalogEntry::bare(kind, tenant(), id);
         let mut entries =
             vec![CatalogEntry { contract: Some(self.contract.clone()), ..bare(EntityKind::Contract, "terms") }];
+        let mut publisher_contracts = Vec::new();
+        for (name, contract) in &self.own {
+            let id = format!("terms-of-{name}");
+            entries.push(CatalogEntry { contract: Some(contract.clone()), ..bare(EntityKind::Contract, &id) });
+            let contract = ContractId::new(&id).expect("a name");
+            publisher_contracts.push(PublisherContract { publisher: publisher(name), contract });
+        }
         for (id, campaign) in &self.campaigns {
-            entries.push(CatalogEntry { campaign: Some(campaign.clone()), ..bare(EntityKind::Campaign, id) });
+            let campaign = Campaign { publisher_contracts: publisher_contracts.clone(), ..campaign.clone() };
+            entries.push(CatalogEntry { campaign: Some(campaign), ..bare(EntityKind::Campaign, id) });
         }
         for (code, link) in &self.links {
             entries.push(CatalogEntry { link: Some(link.clone()), ..bare(EntityKind::Link, code) });
@@ -122,7 +150,42 @@ fn percent(words: &mut Words) -> Result<Ppm, String> {
 }
 
 fn ppm(number: &str) -> Result<Ppm, String> {
-    number.parse::<i64>().map(|percent| Ppm(percent * 10_000)).map_err(|_| format!("`{number}` is no whole number"))
+    let percent = Amount::parse(number).map_err(|error| error.to_string())?;
+    i64::try_from(percent.0 / 100).map(Ppm).map_err(|error| error.to_string())
+}
+
+fn amount(words: &mut Words) -> Result<Amount, String> {
+    Amount::parse(words.next()?).map_err(|error| error.to_string())
+}
+
+fn currency(words: &mut Words) -> Result<Currency, String> {
+    Currency::parse(words.next()?).map_err(|error| error.to_string())
+}
+
+/// `event signup flat 5.00`, `sku mug 20 %`, `category books customer new 15 %`
+fn rate(words: &mut Words) -> Result<Rate, String> {
+    let mut rate = crate::shop::rate();
+    loop {
+        match words.next()? {
+            "event" => rate.action = Action::parse(words.next()?),
+            "sku" => rate.sku = Some(words.next()?.to_owned()),
+            "category" => rate.category = Some(words.next()?.to_owned()),
+            "customer" => rate.customer = Some(customer(words.next()?)?),
+            "flat" => {
+                rate.flat = Some(amount(words)?);
+                return Ok(rate);
+            }
+            number => {
+                rate.rate_ppm = ppm(number)?;
+                return words.expect("%").map(|()| rate);
+            }
+        }
+    }
+}
+
+fn customer(name: &str) -> Result<CustomerKind, String> {
+    let found = CustomerKind::ALL.into_iter().find(|kind| kind.name() == name);
+    found.ok_or_else(|| format!("`{name}` is no kind of customer"))
 }
 
 fn source(words: &mut Words) -> Result<EvidenceSource, String> {
