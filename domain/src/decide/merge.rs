@@ -63,41 +63,46 @@ fn without_what_no_rule_reads(event: Event) -> Event {
 }
 
 /// An event id can name several orders when a shop reuses it; the least is as good as any and does not depend on which
-/// came first.
+/// came first. The others are kept for what is passed on.
 fn add_alias(state: &mut ConversionState, order: ConversionId) -> bool {
-    let least = state.same_as.map_or(order, |known| known.min(order));
-    let changed = state.same_as != Some(least);
-    state.same_as = Some(least);
-    let Err(at) = state.orders.binary_search(&order) else { return changed };
-    if at >= ORDERS_PER_EVENT_ID {
-        return changed;
+    if state.same_as == Some(order) || state.orders.contains(&order) {
+        return false;
     }
-    state.orders.insert(at, order);
-    state.orders.truncate(ORDERS_PER_EVENT_ID);
-    true
+    let mut orders: Vec<ConversionId> = orders(state).chain([order]).collect();
+    orders.sort();
+    orders.truncate(ORDERS_PER_EVENT_ID);
+    let others = orders.split_off(1);
+    let changed = state.same_as != orders.first().copied() || state.orders != others;
+    (state.same_as, state.orders) = (orders.first().copied(), others);
+    changed
+}
+
+/// The orders that the event id is known to belong to.
+fn orders(state: &ConversionState) -> impl Iterator<Item = ConversionId> {
+    state.same_as.into_iter().chain(state.orders.iter().copied())
 }
 
 /// What adjusts a conversion by its event id, for the orders that the id turned out to belong to. Repeated with every
 /// change: what they have heard already changes nothing there.
 pub(super) fn passed_on(state: &ConversionState, input: &Candidates) -> Result<Vec<Candidates>, DecodeError> {
-    if state.orders.is_empty() {
+    if state.same_as.is_none() {
         return Ok(Vec::new());
     }
     let events = stored(state)?.into_iter().zip(&state.deliveries);
     let adjustments: Vec<&Delivery> =
         events.filter(|(event, _)| event.action.adjusts()).map(|(_, delivery)| delivery).collect();
-    let to = |order: &ConversionId, delivery: &Delivery| Candidates {
+    let to = |order: ConversionId, delivery: &Delivery| Candidates {
         tenant: input.tenant.clone(),
         advertiser: input.advertiser.clone(),
         event: delivery.event.clone(),
-        conversion_id: *order,
+        conversion_id: order,
         same_as: None,
         journey_id: None,
         touches: Vec::new(),
         touches_total: 0,
         first_order: None,
     };
-    let pairs = state.orders.iter().flat_map(|order| adjustments.iter().map(move |delivery| (order, delivery)));
+    let pairs = orders(state).flat_map(|order| adjustments.iter().map(move |delivery| (order, delivery)));
     Ok(pairs.map(|(order, delivery)| to(order, delivery)).collect())
 }
 

@@ -132,7 +132,7 @@ fn the_later_word_counts_whichever_came_first() {
     check(&[refund("100")], Status::Refunded, "0");
     check(&[refund("250")], Status::Refunded, "0");
     check(&[said(Action::Refund, "r", 5)], Status::Refunded, "0");
-    check(&[charged.clone()], Status::ChargedBack, "0");
+    check(std::slice::from_ref(&charged), Status::ChargedBack, "0");
     check(&[charged.clone().value("40", "USD")], Status::PartlyRefunded, "6");
     check(&[charged.clone(), won.clone()], Status::Approved, "10");
     check(&[won.clone(), charged.clone()], Status::Approved, "10");
@@ -140,7 +140,7 @@ fn the_later_word_counts_whichever_came_first() {
     check(&[refund("30"), charged.clone()], Status::ChargedBack, "0");
     check(&[refund("30"), charged, won], Status::PartlyRefunded, "7");
     check(&[refund("100"), again], Status::Refunded, "0");
-    check(&[rejected.clone()], Status::Rejected, "0");
+    check(std::slice::from_ref(&rejected), Status::Rejected, "0");
     check(&[rejected.clone(), approved.clone()], Status::Approved, "10");
     check(&[approved, rejected.clone()], Status::Approved, "10");
     check(&[rejected, said(Action::Approved, "y", 10)], Status::Rejected, "0");

@@ -19,7 +19,7 @@ pub struct ConversionState {
     #[serde(with = "apache_avro::serde::bytes_opt")]
     pub decision: Option<Vec<u8>>,
     pub booked: Vec<Booked>,
-    /// Conversions of the orders that this event id belongs to, by id: a refund that names the event goes on to them.
+    /// Further orders, after `same_as`, that this event id belongs to, by id: a refund that names the event goes on to all.
     pub orders: Vec<ConversionId>,
     /// The earliest order of the customer, by (time, conversion).
     pub first_order: Option<FirstOrder>,
