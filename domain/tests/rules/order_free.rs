@@ -103,12 +103,14 @@ fn an_adjustment() -> impl Strategy<Value = Event> {
     )
 }
 
-/// Who knows the customer tells of earlier orders again and again.
-fn a_first_order() -> impl Strategy<Value = Input> {
-    (an_event(), 0..3_i64, proptest::bool::ANY).prop_map(|(event, hours, own)| {
-        let conversion_id = if own { event.conversion_id } else { sale("first").conversion_id };
-        Input::FirstOrder(Box::new(event), FirstOrder { at: NOON.plus(-hours * HOUR), conversion_id })
-    })
+/// Who knows the customer tells of earlier orders again and again: of which event, since when, whether of itself.
+fn a_first_order() -> impl Strategy<Value = (proptest::sample::Index, i64, bool)> {
+    (any::<proptest::sample::Index>(), 0..3_i64, any::<bool>())
+}
+
+fn told(event: &Event, hours: i64, own: bool) -> Input {
+    let conversion_id = if own { event.conversion_id } else { sale("first").conversion_id };
+    Input::FirstOrder(Box::new(event.clone()), FirstOrder { at: NOON.plus(-hours * HOUR), conversion_id })
 }
 
 fn inputs() -> impl Strategy<Value = Vec<Input>> {
@@ -116,8 +118,10 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
     let clicks = (clicks, 0..=usize::from(CLICKS)).prop_map(|(clicks, count)| clicks.into_iter().take(count));
     let events = proptest::collection::vec(an_event(), 1..7);
     let adjustments = proptest::collection::vec(an_adjustment(), 0..5);
-    let first_orders = proptest::collection::vec(a_first_order(), 0..2);
+    let first_orders = proptest::collection::vec(a_first_order(), 0..4);
     (clicks, events, adjustments, first_orders).prop_map(|(clicks, events, adjustments, first_orders)| {
+        let first_orders = first_orders.into_iter().map(|(at, hours, own)| told(at.get(&events), hours, own));
+        let first_orders: Vec<Input> = first_orders.collect();
         let events = events.into_iter().chain(adjustments).map(|event| Input::Event(Box::new(event)));
         clicks.map(Input::Click).chain(events).chain(first_orders).collect()
     })
@@ -150,6 +154,25 @@ proptest! {
         prop_assert_eq!(straight.ending(), other.ending());
         other.replay_journal();
         prop_assert_eq!(straight.ending(), other.ending());
+    }
+}
+
+proptest! {
+    /// P3: 15 % where the earliest order that anybody told of is the conversion's own, else 10 %.
+    #[test]
+    fn p3_a_customer_is_new_or_not_whatever_was_told_first(
+        said in proptest::collection::vec((0..5_i64, any::<bool>()), 1..6),
+        sale_at in any::<proptest::sample::Index>(),
+    ) {
+        let sale = sale("e").coupon("RICH");
+        let mut arriving: Vec<Input> = said.iter().map(|(hours, own)| told(&sale, *hours, *own)).collect();
+        arriving.insert(sale_at.index(arriving.len() + 1), Input::Event(Box::new(sale.clone())));
+        let decision = Pipeline::run(catalog(), arriving).decision(sale.conversion_id).expect("decided");
+        // The most hours ago is the earliest; of two at one time the lesser id.
+        let own_is_less = sale.conversion_id < super::shop::sale("first").conversion_id;
+        let first = said.iter().max_by_key(|(hours, own)| (*hours, *own == own_is_less)).expect("one");
+        let expected = if first.1 { "15" } else { "10" };
+        prop_assert_eq!(decision.commission, Amount::parse(expected).expect("an amount"));
     }
 }
 
