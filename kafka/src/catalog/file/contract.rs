@@ -64,10 +64,10 @@ pub fn contract(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Contract, 
     let rates = rates(fields, problems, &mut amounts);
     let minimum = amount(fields, "minimum", problems, &mut amounts);
     let maximum = amount(fields, "maximum", problems, &mut amounts);
-    if let (Ok(Some(minimum)), Ok(Some(maximum))) = (minimum, maximum) {
-        if minimum > maximum {
-            note(fields, "minimum", "more than the maximum", problems);
-        }
+    if let (Ok(Some(least)), Ok(Some(most))) = (minimum, maximum)
+        && least > most
+    {
+        note(fields, "minimum", "more than the maximum", problems);
     }
     let approval = fields.optional("approval", problems, |text| one_of(text, &Approval::ALL, Approval::name));
     let tiers = tiers(fields, problems, &mut amounts);
