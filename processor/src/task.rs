@@ -167,6 +167,7 @@ impl<S: Store> Task<S> {
             Topic::Rejected
             | Topic::Decisions
             | Topic::Attributions
+            | Topic::Payouts
             | Topic::Catalog
             | Topic::JoinChangelog
             | Topic::DecideChangelog

@@ -12,6 +12,7 @@ pub enum Topic {
     Decisions,
     Attributions,
     Journal,
+    Payouts,
     Catalog,
     JoinChangelog,
     DecideChangelog,
@@ -35,7 +36,7 @@ pub const WINDOW_MILLIS: i64 = (limits::LONGEST_LOOK_BACK_MICROS + limits::LATEN
 pub const DEFAULT_PARTITIONS: i32 = 4;
 
 impl Topic {
-    pub const ALL: [Topic; 12] = [
+    pub const ALL: [Topic; 13] = [
         Topic::Clicks,
         Topic::Rejected,
         Topic::Events,
@@ -43,6 +44,7 @@ impl Topic {
         Topic::Decisions,
         Topic::Attributions,
         Topic::Journal,
+        Topic::Payouts,
         Topic::Catalog,
         Topic::JoinChangelog,
         Topic::DecideChangelog,
@@ -62,6 +64,7 @@ impl Topic {
             Topic::Decisions => "decisions",
             Topic::Attributions => "attributions",
             Topic::Journal => "journal",
+            Topic::Payouts => "payouts",
             Topic::Catalog => "catalog",
             Topic::JoinChangelog => "join-changelog",
             Topic::DecideChangelog => "decide-changelog",
@@ -73,7 +76,9 @@ impl Topic {
     pub fn kept(self) -> Kept {
         match self {
             Topic::Clicks | Topic::Rejected | Topic::Events | Topic::DeadLetters => Kept::Window,
-            Topic::Candidates | Topic::Decisions | Topic::Attributions | Topic::Journal => Kept::ForEver,
+            Topic::Candidates | Topic::Decisions | Topic::Attributions | Topic::Journal | Topic::Payouts => {
+                Kept::ForEver
+            }
             Topic::Catalog | Topic::JoinChangelog | Topic::DecideChangelog | Topic::SettleChangelog => Kept::Compacted,
         }
     }

@@ -125,6 +125,7 @@ fn largest_record(topic: Topic) -> usize {
         | Topic::Decisions
         | Topic::Attributions
         | Topic::Journal
+        | Topic::Payouts
         | Topic::JoinChangelog
         | Topic::DecideChangelog
         | Topic::SettleChangelog
@@ -141,6 +142,7 @@ fn timestamp_type(topic: Topic) -> &'static str {
         | Topic::Decisions
         | Topic::Attributions
         | Topic::Journal
+        | Topic::Payouts
         | Topic::Catalog
         | Topic::JoinChangelog
         | Topic::DecideChangelog

@@ -1,5 +1,7 @@
 //! Every record goes through its schema and back; every schema is held against its committed earlier versions.
 
+mod settlement;
+
 use super::*;
 use crate::decimal::Ppm;
 use crate::decimal::{Currency, Fixed};
@@ -177,7 +179,7 @@ fn what_is_not_ours_is_refused_with_the_reason() {
         (vec![], "shorter than the 5-byte header: 0 bytes"),
         (b"{\"json\": 1}".to_vec(), "first byte is 0x7b, expected 0x00 of the Confluent wire format"),
         (vec![0, 0, 0, 255, 255, 0], "schema id 65535 is unknown here; 21 was expected"),
-        (click, "schema id 111 is a BalanceState, expected a Event"),
+        (click, "schema id 112 is a BalanceState, expected a Event"),
     ] {
         assert_eq!(decode::<Event>(&bytes).expect_err("refused").to_string(), expected);
     }
