@@ -5,12 +5,14 @@
 
 use crate::settle;
 use schemas::decimal::{Amount, Currency, Fixed};
-use schemas::id::{ConversionId, PayoutId, StatementId};
+use schemas::id::{ConversionId, PayoutId, RunId, StatementId};
 use schemas::name::{PublisherId, TenantId};
+use schemas::offset::Offset;
 use schemas::record::payout::{Payout, PayoutState};
-use schemas::record::settlement::{RunDone, RunTotal, SettlementRun};
+use schemas::record::settlement::{Minimum, RunDone, RunTotal, SettlementRun};
 use schemas::record::state::{BalanceState, SettledState};
 use schemas::record::statement::{LineKind, Statement, StatementLine};
+use schemas::time::{MICROS_PER_DAY, Micros};
 use std::collections::BTreeMap;
 
 /// From 10.00 on, in any currency, is paid out where the run says nothing else: below it a bank's fee eats the payout.
@@ -95,6 +97,28 @@ pub fn settle(
         payout: pays.then(|| draft(&statement, run)),
         statement: parts(statement, lines),
     })
+}
+
+/// The run of the week that ended last: as of Monday, midnight UTC, called by ISO 8601 (`2026-W47`). Asked for at any time
+/// of the following week it is the same run.
+pub fn weekly(tenant: &TenantId, now: Micros, minimums: Vec<Minimum>, catalog_offset: Offset) -> SettlementRun {
+    let today = now.0.div_euclid(MICROS_PER_DAY);
+    // 1970-01-01 was a Thursday.
+    let monday = today - (today + 3).rem_euclid(7);
+    let midnight = |day: i64| Micros(day * MICROS_PER_DAY);
+    // A week belongs to the year of its Thursday.
+    let thursday = monday - 4;
+    let (year, _, _) = midnight(thursday).date();
+    let week = midnight(thursday).since(Micros::midnight(year, 1, 1)) / (7 * MICROS_PER_DAY) + 1;
+    let label = format!("{year:04}-W{week:02}");
+    SettlementRun {
+        run_id: RunId::of(tenant, &label),
+        tenant: tenant.clone(),
+        label,
+        as_of: midnight(monday),
+        minimums,
+        catalog_offset,
+    }
 }
 
 /// What a run pays from.

@@ -1,7 +1,7 @@
 //! What US publishers were paid in a year, for forms 1099-NEC and 1099-MISC.
 //!
-//! Counted when paid (cash basis, Treas. Reg. 1.6041-1(f)): a settled payout belongs to the year of the bank's value date,
-//! UTC. A clawback lowers the payouts that it is taken from and needs no line of its own; a payout that the bank returned
+//! Counted when paid: a settled payout belongs to the year of the bank's value date, UTC. Whether something that was set apart
+//! at the year's end counts already (Treas. Reg. 1.6041-1(f)) is for a person to judge. A clawback lowers the payouts that it is taken from and needs no line of its own; a payout that the bank returned
 //! was never paid. Leaves to others: who is a US person, by form W-9, and filing.
 
 use schemas::decimal::{Amount, Currency, Fixed};

@@ -2,9 +2,11 @@
 
 use crate::books::*;
 use domain::settle::bank;
+use domain::settle::run;
 use domain::settle::tax::{self, Form, Thresholds};
 use schemas::decimal::Amount;
 use schemas::id::{PayoutId, RunId, StatementId};
+use schemas::offset::Offset;
 use schemas::record::payout::{Payout, PayoutState, PayoutStep};
 use schemas::time::Micros;
 
@@ -74,7 +76,7 @@ fn a_file_sums_to_what_the_run_paid_out() {
         let of = ["alpha", "beta"][number % 2];
         books.take(&entry(of, &format!("S{number}"), 1, cents(amount), currency("USD"), day(1))).expect("booked");
     }
-    let mut sent = books.take(&run("R", day(2), Vec::new())).expect("a run");
+    let mut sent = books.take(&crate::books::run("R", day(2), Vec::new())).expect("a run");
     let drafts: Vec<_> = books.payouts.values().cloned().collect();
     for draft in &drafts {
         let approve = command(draft.payout_id, draft.publisher.as_str(), PayoutStep::Approve, day(3));
@@ -89,6 +91,23 @@ fn a_file_sums_to_what_the_run_paid_out() {
     let done = done.expect("the run is done");
     assert_eq!(file.totals[&currency("USD")], (done.payouts, done.paid_out));
     assert_eq!((done.accounts, done.statements, done.paid_out), (2, 2, cents(1000 + 2550 + 999 + 77_777)));
+}
+
+#[test]
+fn a_weekly_run_is_of_the_week_that_ended_last() {
+    for (now, as_of, label) in [
+        ("2026-11-22T23:59:59.999999Z", "2026-11-16", "2026-W46"),
+        ("2026-11-23T00:00:00Z", "2026-11-23", "2026-W47"),
+        ("2026-11-26T12:00:00Z", "2026-11-23", "2026-W47"),
+        ("2027-01-04T00:00:00Z", "2027-01-04", "2026-W53"),
+        ("2025-01-06T00:00:00Z", "2025-01-06", "2025-W01"),
+        ("2021-01-08T00:00:00Z", "2021-01-04", "2020-W53"),
+    ] {
+        let now = Micros::parse(now).expect("a time");
+        let run = run::weekly(&tenant(), now, Vec::new(), Offset(3));
+        assert_eq!(run.as_of.to_string(), format!("{as_of}T00:00:00.000000Z"), "{now}");
+        assert_eq!((run.label.as_str(), run.run_id), (label, RunId::of(&tenant(), label)), "{now}");
+    }
 }
 
 #[test]
