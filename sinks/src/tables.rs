@@ -67,11 +67,9 @@ pub(crate) fn rows_of(topic: Topic) -> Option<Box<dyn Rows>> {
         Topic::Catalog => Some(rows::empty::<catalog::Catalog>()),
         Topic::DeadLetters => Some(rows::empty::<dead_letters::DeadLetters>()),
         // Statements and payouts have no tables yet.
-        Topic::Candidates
-        | Topic::Payouts
-        | Topic::JoinChangelog
-        | Topic::DecideChangelog
-        | Topic::SettleChangelog => None,
+        Topic::Candidates | Topic::Payouts | Topic::JoinChangelog | Topic::DecideChangelog | Topic::SettleChangelog => {
+            None
+        }
     }
 }
 
