@@ -1,37 +1,49 @@
 //! decide's rules: a conversion's state from the set of its inputs, and from that who earns it and why (P4).
 //!
 //! Owns the order of the steps. The steps: `merge` keeps the set, `facts` reads it, `touches` and `evidence` judge it,
-//! `ruling` says who earns, `models` and `commission` say how much, `record` writes it down, `books` turns the
-//! difference to what is booked into journal entries. Leaves storage, and waiting for the catalog, to the shell.
+//! `ruling` says who earns, `life` what became of the sale and `sold` what is left of it, `models`, `rates` and
+//! `commission` say how much is due, `record` writes it down, `books` turns the difference to what is booked into
+//! journal entries, whose `cause` is what is new. Leaves storage, and waiting for the catalog, to the shell.
 //!
 //! **Invariant (P3):** a decision is a function of the set of inputs and of the catalog as of their offsets. Only its
 //! revision, and the entries that lead from one revision to the next, tell in which order they came.
 
 mod apportion;
 mod books;
+mod cause;
 mod commission;
 mod evidence;
+mod exact;
 mod explain;
 mod facts;
+mod fraud;
 pub mod half_life;
+mod life;
 mod merge;
 pub mod models;
+mod rates;
 mod record;
 mod ruling;
+mod sold;
 mod touches;
+mod validity;
 
 use commission::Earnings;
 use facts::Facts;
+use life::Life;
+use record::Standing;
 use ruling::Ruling;
 use schemas::catalog::Catalog;
 use schemas::codec::{self, DecodeError};
 use schemas::offset::Offset;
 use schemas::record::attribution::Attribution;
 use schemas::record::candidates::Candidates;
+use schemas::record::command::ConversionCommand;
 use schemas::record::decision::Decision;
 use schemas::record::event::Event;
 use schemas::record::journal::JournalEntry;
 use schemas::record::state::ConversionState;
+use sold::Sold;
 
 /// What an input did to the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +68,20 @@ pub struct Revision {
 /// The input's event, or one in the state, is no event of a schema known here; the state is unchanged then.
 pub fn merge(state: &mut ConversionState, input: &Candidates) -> Result<Merged, DecodeError> {
     merge::merge(state, input)
+}
+
+/// Adds a command to a conversion's set, which may still be empty: associative, commutative and idempotent, like `merge`.
+pub fn merge_command(state: &mut ConversionState, command: &ConversionCommand) -> Merged {
+    if merge::add_command(state, command) { Merged::Changed } else { Merged::Unchanged }
+}
+
+/// What is to be sent to other conversions after `merge` has changed this one: refunds and the like that name an event,
+/// for the orders that the event turned out to belong to.
+///
+/// # Errors
+/// An event in the state is none of a schema known here.
+pub fn passed_on(state: &ConversionState, input: &Candidates) -> Result<Vec<Candidates>, DecodeError> {
+    merge::passed_on(state, input)
 }
 
 /// A conversion's set, read: what has to be known before it can be decided.
@@ -87,14 +113,19 @@ pub fn decide(
     evidence: Evidence,
     catalog: &Catalog,
 ) -> Result<Option<Revision>, DecodeError> {
-    let Some(facts) = Facts::of(evidence.events, &state.journeys, state.same_as) else { return Ok(None) };
+    let Some(facts) = Facts::of(evidence.events, state) else { return Ok(None) };
     let current = state.decision.as_deref().map(codec::decode::<Decision>).transpose()?;
     let (ruling, explanation) = ruling::rule(&facts, catalog);
-    let earnings = match &ruling {
-        Ruling::Earned(earned) => Some(Earnings::of(facts.earning(), earned)),
+    let earned = match &ruling {
+        Ruling::Earned(earned) => Some(earned),
         Ruling::Nobody { .. } => None,
     };
-    let mut decision = record::decision(&facts, &ruling, earnings.as_ref(), explanation);
+    let life = Life::of(&facts);
+    let sold = Sold::of(&facts, &life);
+    let status = life.status(&facts, &sold, earned);
+    let earnings = earned.map(|earned| Earnings::of(&facts, &sold, status, earned));
+    let standing = Standing { sold: &sold, status };
+    let mut decision = record::decision(&facts, &ruling, earnings.as_ref(), standing, explanation);
     if let Some(current) = &current {
         decision.revision = current.revision;
         if decision == *current {
@@ -105,7 +136,9 @@ pub fn decide(
     // The rows of the current revision as they were, so that sums over all rows stay right.
     let taken_back = current.iter().flat_map(record::attributions).map(|row| Attribution { sign: -1, ..row });
     let attributions = taken_back.chain(record::attributions(&decision)).collect();
-    let entries = books::book(&mut state.booked, &decision, &ruling, earnings.as_ref());
+    let booked = earnings.as_ref().filter(|_| !ruling.is_withheld());
+    let cause = cause::of(current.as_ref(), &decision, &facts);
+    let entries = books::book(&mut state.booked, &decision, earned, booked, &cause);
     state.decision = Some(codec::encode(&decision));
     Ok(Some(Revision { decision, attributions, entries }))
 }

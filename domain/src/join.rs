@@ -2,9 +2,11 @@
 //!
 //! Leaves the touches and the events of a journey to the shell, which feeds them in and sends the results.
 
+pub mod customer;
+
 use schemas::id::JourneyId;
 use schemas::limits::{CLOCK_SKEW_MICROS, TOUCHES_EACH_END};
-use schemas::record::candidates::{Candidates, Touch};
+use schemas::record::candidates::{Candidates, CustomerTie, Touch};
 use schemas::record::event::Event;
 use schemas::time::Micros;
 
@@ -19,7 +21,12 @@ pub enum Routed {
 
 /// An event stands at the journey that it was forwarded to or names first, and is forwarded once to the others: a
 /// forwarded event never forwards again.
+///
+/// What adjusts a conversion goes there without touches, whatever evidence it carries.
 pub fn route(event: &Event) -> Routed {
+    if event.action.adjusts() {
+        return Routed::Conversion { journey: None, forward_to: Vec::new() };
+    }
     if !event.action.converts() {
         return Routed::Ignored;
     }
@@ -74,8 +81,22 @@ pub(crate) fn bound(touches: &mut Vec<Touch>) {
     }
 }
 
+/// What decide gets for an event at a journey that is its customer's by an earlier event: as `candidates`, and it says so.
+pub fn candidates_tied(
+    event: &Event,
+    framed_event: &[u8],
+    journey: JourneyId,
+    touches: BoundedTouches,
+    tie: CustomerTie,
+) -> Vec<Candidates> {
+    let mut sent = candidates(event, framed_event, Some(journey), touches);
+    sent[0].tie = Some(tie);
+    sent
+}
+
 /// What decide gets for an event at a journey: its conversion's candidates and, for an event with both an order id and
-/// an event id, an alias to the conversion of the event id, which tells that one that it is the same as the order.
+/// an event id, an alias to the conversion of the event id, which tells that one that it is the same as the order. A
+/// refund or a status that names both goes to both: only decide knows where the sale is.
 ///
 /// `framed_event` is the event as it was delivered; it is passed on without encoding it anew.
 pub fn candidates(
@@ -94,14 +115,18 @@ pub fn candidates(
         journey_id: journey,
         touches: touches.touches,
         touches_total: touches.total,
+        tie: None,
+        first_order: None,
     }];
     if let (Some(of_event), None) = (event.event_conversion_id, event.forwarded_to) {
         sent.push(Candidates {
             conversion_id: of_event,
-            same_as: Some(event.conversion_id),
+            same_as: Some(event.conversion_id).filter(|_| event.action.converts()),
             journey_id: None,
             touches: Vec::new(),
             touches_total: 0,
+            tie: None,
+            first_order: None,
             ..sent[0].clone()
         });
     }

@@ -6,6 +6,7 @@
 pub mod evidence;
 pub mod field;
 pub mod identity;
+mod items;
 pub mod parse;
 mod result;
 

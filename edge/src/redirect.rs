@@ -20,6 +20,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use params::Params;
 use schemas::evidence::cut;
 use schemas::id::JourneyId;
+use schemas::mark::{self, Mark};
 use schemas::offset::Offset;
 use schemas::record::click::Click;
 use schemas::record::rejected::{Rejected, RejectedWhat};
@@ -74,6 +75,7 @@ pub async fn redirect<B>(worker: &Worker, peer: Peer, code: &str, request: &Requ
         user_agent: header(request.headers(), USER_AGENT),
         ip_hash: Some(peer.ip_hash),
         params: params.clone().into_map(),
+        marks: marks(request.headers()),
     };
     let acknowledged = record(worker, &click).await;
     let token = acknowledged.then(|| worker.keys.sign_token(token));
@@ -160,6 +162,16 @@ fn inactive(
     let journey: Option<JourneyId> = cookie::journey(headers, &worker.keys);
     worker.reject(&rejected, journey);
     Problem::new(Kind::InactiveLink, format!("the link leads nowhere now: {}", link.reason))
+}
+
+/// What is noticed by the request alone. A program's click redirects and is counted; what it is worth, the contract says.
+fn marks(headers: &HeaderMap) -> String {
+    let mut marks = String::new();
+    let user_agent = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    if let Some(program) = mark::program(user_agent.as_deref()) {
+        mark::add(&mut marks, Mark::BotUserAgent, program);
+    }
+    marks
 }
 
 fn header(headers: &HeaderMap, name: HeaderName) -> Option<String> {

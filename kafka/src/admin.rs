@@ -153,6 +153,7 @@ fn made_by_processor(topic: Topic) -> bool {
         | Topic::Decisions
         | Topic::Attributions
         | Topic::Journal
+        | Topic::Payouts
         | Topic::DecideChangelog
         | Topic::SettleChangelog
         | Topic::DeadLetters => true,

@@ -15,6 +15,7 @@ pub fn name(topic: Topic) -> &'static str {
         Topic::Rejected
         | Topic::Decisions
         | Topic::Attributions
+        | Topic::Payouts
         | Topic::Catalog
         | Topic::DecideChangelog
         | Topic::SettleChangelog

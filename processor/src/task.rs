@@ -169,6 +169,7 @@ impl<S: Store> Task<S> {
             Topic::Rejected
             | Topic::Decisions
             | Topic::Attributions
+            | Topic::Payouts
             | Topic::Catalog
             | Topic::DecideChangelog
             | Topic::SettleChangelog

@@ -10,11 +10,11 @@ mod store;
 use crate::name::{AdvertiserId, CampaignId, ContractId, CouponCode, LinkCode, PublisherId, TenantId};
 use crate::offset::{NextOffset, Offset};
 use crate::record::catalog::{
-    ApiKey, Campaign, CatalogEntry, Contract, Coupon, EntityKind, Installation, Link, Publisher,
+    ApiKey, Campaign, CatalogEntry, Contract, Coupon, EntityKind, Installation, Link, Override, Publisher,
 };
 use crate::time::Micros;
 use std::sync::Arc;
-use store::Store;
+use store::{OverrideScope, Store};
 
 /// Where in the catalog's history a look-up stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,24 @@ pub struct AsOf {
 pub struct Version<'a, T> {
     pub number: i32,
     pub body: &'a T,
+}
+
+/// An override as a decision names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamedOverride<'a> {
+    pub id: &'a str,
+    pub version: i32,
+    pub body: &'a Override,
+}
+
+/// What holds instead of a campaign's own windows, each with the override that says so. The narrowest counts: campaign and
+/// publisher, then publisher, then campaign; of equal ones the newest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Overridden<'a> {
+    /// Seconds.
+    pub look_back: Option<(i64, NamedOverride<'a>)>,
+    /// Seconds.
+    pub minimum: Option<(i64, NamedOverride<'a>)>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -95,6 +113,43 @@ impl Catalog {
         entry.coupon.as_ref().map(|body| Version { number: entry.version, body })
     }
 
+    /// What overrides say about a click of this publisher on this campaign, as of the click; nearly always nothing.
+    pub fn overridden(
+        &self,
+        tenant: &TenantId,
+        campaign: &CampaignId,
+        publisher: &PublisherId,
+        as_of: AsOf,
+    ) -> Option<Overridden<'_>> {
+        if !self.entities.has_overrides() {
+            return None;
+        }
+        let both = (Some(campaign.clone()), Some(publisher.clone()));
+        let scopes = [both, (None, Some(publisher.clone())), (Some(campaign.clone()), None)];
+        let in_force = scopes.into_iter().flat_map(|scope| self.in_force(tenant, scope, as_of));
+        let mut found = Overridden::default();
+        for named in in_force {
+            found.look_back = found.look_back.or(named.body.look_back_seconds.map(|seconds| (seconds, named)));
+            found.minimum = found.minimum.or(named.body.minimum_seconds.map(|seconds| (seconds, named)));
+        }
+        (found != Overridden::default()).then_some(found)
+    }
+
+    /// Overrides about exactly this, the newest by (effective from, id) first.
+    fn in_force(&self, tenant: &TenantId, scope: OverrideScope, as_of: AsOf) -> Vec<NamedOverride<'_>> {
+        let ids = self.entities.overrides(tenant, scope.clone());
+        let entries = ids.iter().filter_map(|id| self.find(EntityKind::Override, tenant, id, as_of));
+        let mut found: Vec<_> = entries
+            .filter_map(|entry| {
+                let body = entry.exception.as_ref()?;
+                let holds = (&body.campaign, &body.publisher) == (&scope.0, &scope.1) && as_of.time < body.expires_at;
+                holds.then_some((entry.effective_from, NamedOverride { id: &entry.id, version: entry.version, body }))
+            })
+            .collect();
+        found.sort_by_key(|(from, named)| std::cmp::Reverse((*from, named.id)));
+        found.into_iter().map(|(_, named)| named).collect()
+    }
+
     /// Whose link a code is: codes are unique on an installation, and a redirect names no tenant. Where a writer broke
     /// that, the first one keeps the code.
     pub fn link_owner(&self, code: &LinkCode) -> Option<&TenantId> {
@@ -147,7 +202,7 @@ mod tests {
         CatalogEntry {
             version,
             effective_from: Micros(effective_from),
-            publisher: Some(Publisher { name: name.into() }),
+            publisher: Some(Publisher { name: name.into(), customers: vec![], addresses: vec![] }),
             ..CatalogEntry::bare(EntityKind::Publisher, tenant, "alpha")
         }
     }
@@ -177,6 +232,62 @@ mod tests {
         }
         assert_eq!(catalog.read_to(), Offset(9));
         assert!(catalog.has_read(Offset(9)) && !catalog.has_read(Offset(10)));
+    }
+
+    fn exception(campaign: Option<&str>, of: Option<&str>, look_back_seconds: i64, expires_at: i64) -> Override {
+        Override {
+            campaign: campaign.map(|name| CampaignId::new(name).expect("a name")),
+            publisher: of.map(|name| PublisherId::new(name).expect("a name")),
+            look_back_seconds: Some(look_back_seconds),
+            minimum_seconds: None,
+            expires_at: Micros(expires_at),
+            approver: "ana".into(),
+            why: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_narrowest_override_in_force_counts() {
+        let tenant = TenantId::new("default").expect("a name");
+        let (summer, alpha) = (CampaignId::new("summer").expect("a name"), PublisherId::new("alpha").expect("a name"));
+        let mut catalog = Catalog::default();
+        let found = |catalog: &Catalog, offset: i64, time: i64| {
+            let as_of = AsOf { offset: Offset(offset), time: Micros(time) };
+            let found = catalog.overridden(&tenant, &summer, &alpha, as_of)?.look_back;
+            found.map(|(seconds, named)| (seconds, named.id.to_owned(), named.version))
+        };
+        assert_eq!(found(&catalog, 9, 100), None);
+        let entries = [
+            ("wide", 1, 100, exception(Some("summer"), None, 10, 1000)),
+            ("both", 1, 200, exception(Some("summer"), Some("alpha"), 20, 300)),
+            ("own", 1, 100, exception(None, Some("alpha"), 30, 250)),
+            ("newer", 1, 150, exception(None, Some("alpha"), 40, 160)),
+            ("others", 1, 0, exception(None, Some("beta"), 50, 1000)),
+            // From its second version on it is about somebody else.
+            ("own", 2, 120, exception(None, Some("beta"), 60, 1000)),
+        ];
+        for (offset, (id, version, effective_from, body)) in (0..).zip(entries) {
+            let bare = CatalogEntry::bare(EntityKind::Override, tenant.clone(), id);
+            let effective_from = Micros(effective_from);
+            catalog.apply(Offset(offset), CatalogEntry { version, effective_from, exception: Some(body), ..bare });
+        }
+        let named = |seconds, id: &str| Some((seconds, id.to_owned(), 1));
+        for (offset, time, expected) in [
+            (9, 99, None),
+            (9, 100, named(30, "own")),
+            (0, 100, named(10, "wide")),
+            (9, 130, named(10, "wide")),
+            (4, 130, named(30, "own")),
+            (9, 159, named(40, "newer")),
+            (9, 160, named(10, "wide")),
+            (4, 160, named(30, "own")),
+            (9, 200, named(20, "both")),
+            (9, 299, named(20, "both")),
+            (9, 300, named(10, "wide")),
+            (9, 1000, None),
+        ] {
+            assert_eq!(found(&catalog, offset, time), expected, "{offset} {time}");
+        }
     }
 
     #[test]

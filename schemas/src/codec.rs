@@ -11,15 +11,20 @@ mod shape;
 mod write;
 
 use crate::record::attribution::Attribution;
+use crate::record::budget::{BudgetPassed, BudgetSpent};
 use crate::record::candidates::Candidates;
 use crate::record::catalog::CatalogEntry;
 use crate::record::click::Click;
+use crate::record::command::ConversionCommand;
 use crate::record::dead_letter::DeadLetter;
 use crate::record::decision::Decision;
 use crate::record::event::Event;
 use crate::record::journal::JournalEntry;
+use crate::record::payout::{Payout, PayoutCommand};
 use crate::record::rejected::Rejected;
-use crate::record::state::{BalanceState, ConversionState, SettledState};
+use crate::record::settlement::{RunDone, SettlementRun};
+use crate::record::state::{BalanceState, ConversionState, MonthState, SettledState};
+use crate::record::statement::Statement;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use in_place::Body;
@@ -72,18 +77,27 @@ macro_rules! records {
 
 // An index is never given to another record: it is part of the schema ids in Kafka.
 records! {
-    0 Click "click" ["1"],
+    0 Click "click" ["1", "2"],
     1 Rejected "rejected" ["1"],
-    2 Event "event" ["1"],
-    3 Candidates "candidates" ["1"],
-    4 Decision "decision" ["1"],
+    2 Event "event" ["1", "2"],
+    3 Candidates "candidates" ["1", "2"],
+    4 Decision "decision" ["1", "2"],
     5 Attribution "attribution" ["1"],
-    6 JournalEntry "journal" ["1"],
-    7 CatalogEntry "catalog" ["1"],
+    6 JournalEntry "journal" ["1", "2"],
+    7 CatalogEntry "catalog" ["1", "2"],
     8 DeadLetter "dead_letter" ["1"],
-    9 ConversionState "conversion_state" ["1", "2"],
-    10 SettledState "settled_state" ["1"],
-    11 BalanceState "balance_state" ["1"],
+    9 ConversionState "conversion_state" ["1", "2", "3"],
+    10 SettledState "settled_state" ["1", "2"],
+    11 BalanceState "balance_state" ["1", "2"],
+    12 SettlementRun "settlement_run" ["1"],
+    13 PayoutCommand "payout_command" ["1"],
+    14 Statement "statement" ["1"],
+    15 Payout "payout" ["1"],
+    16 RunDone "run_done" ["1"],
+    17 MonthState "month_state" ["1"],
+    18 BudgetSpent "budget_spent" ["1"],
+    19 BudgetPassed "budget_passed" ["1"],
+    20 ConversionCommand "conversion_command" ["1"],
 }
 
 struct Parsed {
@@ -159,6 +173,11 @@ pub fn current_body<T: Record>(bytes: &[u8]) -> Result<Option<&[u8]>, DecodeErro
         return Ok(Some(body));
     }
     earlier_version::<T>(found).map(|_| None)
+}
+
+/// Whether a record is framed as a `T`, of whatever version: how a topic of several kinds is read.
+pub fn is_framed_as<T: Record>(bytes: &[u8]) -> bool {
+    unframe(bytes).is_ok_and(|(found, _)| found as usize / 10 == T::SCHEMA)
 }
 
 /// The schema id, and the body behind it.

@@ -28,7 +28,13 @@ pub fn find(url: &str) -> Found {
 }
 
 fn search(text: &str, depth: usize, left: &mut usize, found: &mut Found) {
-    let Some(at) = text.find(['?', '#']) else { return };
+    let Some(at) = text.find(['?', '#']) else {
+        // A URL that was encoded as a whole, or twice, shows its question mark only when it is decoded.
+        if depth > 1 && hides_a_query(text) {
+            search(&unescape(text), depth - 1, left, found);
+        }
+        return;
+    };
     let mut nested = Vec::new();
     for part in text[at + 1..].split(['&', '?', '#', ';']) {
         if *left == 0 {
@@ -46,7 +52,7 @@ fn search(text: &str, depth: usize, left: &mut usize, found: &mut Found) {
         } else if REF_CODE_NAMES.contains(&name.as_str()) {
             found.ref_codes.push(value.clone().into_owned());
         }
-        if value.contains(['?', '#']) {
+        if value.contains(['?', '#']) || hides_a_query(&value) {
             nested.push(value.into_owned());
         }
     }
@@ -55,6 +61,10 @@ fn search(text: &str, depth: usize, left: &mut usize, found: &mut Found) {
             search(&url, depth - 1, left, found);
         }
     }
+}
+
+fn hides_a_query(text: &str) -> bool {
+    text.as_bytes().windows(3).any(|part| matches!(part, b"%3F" | b"%3f" | b"%23" | b"%25"))
 }
 
 fn unescape(text: &str) -> Cow<'_, str> {
@@ -91,6 +101,14 @@ mod tests {
                 vec![],
                 vec!["R1"],
             ),
+            ("https://shop.example/?u=https%253A%252F%252Fa.example%252F%253Fclick_id%253DT1", vec!["T1"], vec![]),
+            ("https%3A%2F%2Fshop.example%2Fp%3Fx%3D1%26click_id%3DT1", vec!["T1"], vec![]),
+            ("https%253A%252F%252Fshop.example%252F%253Fclick_id%253DT1", vec!["T1"], vec![]),
+            ("https://shop.example/?u=https://b.example/?click_id=T1", vec!["T1"], vec![]),
+            ("https://shop.example/p?x=1&amp;click_id=T1", vec!["T1"], vec![]),
+            ("https://shop.example/#/cart?ref=R1", vec![], vec!["R1"]),
+            ("https://shop.example/p?cl%69ck_id=T%31", vec!["T1"], vec![]),
+            ("https://shop.example/p?x=100%25&y=%3", vec![], vec![]),
             ("https://shop.example/p?click_id=", vec![], vec![]),
             ("https://shop.example/click_id=T1", vec![], vec![]),
             ("not a url ?click_id=T1", vec!["T1"], vec![]),

@@ -1,8 +1,8 @@
 //! Ids of 16 bytes: time-ordered ones (UUIDv7, RFC 9562) and hashes. Each kind is a type of its own.
 
 use crate::decimal::Currency;
-use crate::name::{AdvertiserId, PublisherId, TenantId};
-use crate::time::Micros;
+use crate::name::{AdvertiserId, CampaignId, PublisherId, TenantId};
+use crate::time::{Micros, Month};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
@@ -93,6 +93,18 @@ id!(
     EntryId
 );
 id!(
+    /// A settlement run: hash of tenant and label.
+    RunId
+);
+id!(
+    /// A statement: hash of run, tenant, publisher and currency.
+    StatementId
+);
+id!(
+    /// A payout: hash of the statement that it pays.
+    PayoutId
+);
+id!(
     /// A redirect or event that was not counted or accepted.
     RejectedId
 );
@@ -145,6 +157,13 @@ impl ConversionId {
         ConversionId(hash_of("tributary conversion of an order v1", &parts))
     }
 
+    /// What a publisher's month on a campaign is corrected by is booked like a conversion of its own.
+    pub fn of_month(tenant: &TenantId, publisher: &PublisherId, campaign: &CampaignId, month: Month) -> Self {
+        let month = month.0.to_be_bytes();
+        let parts = [tenant.as_bytes(), publisher.as_bytes(), campaign.as_bytes(), &month];
+        ConversionId(hash_of("tributary correction of a month v1", &parts))
+    }
+
     /// An event without an order is a conversion of its own.
     pub fn of_event(tenant: &TenantId, advertiser: &AdvertiserId, event_id: &str) -> Self {
         let parts = [tenant.as_bytes(), advertiser.as_bytes(), event_id.as_bytes()];
@@ -158,6 +177,27 @@ impl EntryId {
         let parts =
             [conversion.0.as_slice(), publisher.as_bytes(), &revision.to_be_bytes(), currency.code().as_bytes()];
         EntryId(hash_of("tributary journal entry v1", &parts))
+    }
+}
+
+impl RunId {
+    /// A tenant's runs have labels of their own, so that a run that is asked for twice is one run.
+    pub fn of(tenant: &TenantId, label: &str) -> Self {
+        RunId(hash_of("tributary settlement run v1", &[tenant.as_bytes(), label.as_bytes()]))
+    }
+}
+
+impl StatementId {
+    pub fn new(run: RunId, tenant: &TenantId, publisher: &PublisherId, currency: Currency) -> Self {
+        let parts = [run.0.as_slice(), tenant.as_bytes(), publisher.as_bytes(), currency.code().as_bytes()];
+        StatementId(hash_of("tributary statement v1", &parts))
+    }
+}
+
+impl PayoutId {
+    /// A statement has at most one payout.
+    pub fn of(statement: StatementId) -> Self {
+        PayoutId(hash_of("tributary payout v1", &[&statement.0]))
     }
 }
 

@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod id;
 pub mod key;
 pub mod limits;
+pub mod mark;
 pub mod name;
 pub mod offset;
 pub mod record;

@@ -16,6 +16,28 @@ pub const TOUCHES_EACH_END: usize = 127;
 /// that reports one order for ever cannot grow a record without limit.
 pub const DELIVERIES_PER_CONVERSION: usize = 64;
 
+/// Commands kept per conversion, the last ones: only the last of all counts.
+pub const COMMANDS_PER_CONVERSION: usize = 16;
+
+/// Bytes of one mark's value on a click: a program's name, the name of a network.
+pub const MARK_VALUE_BYTES: usize = 24;
+
+/// Journeys kept per customer and advertiser, the latest ones by the events that tie them: people change browsers, and a
+/// visitor without cookies has a journey for each click.
+pub const JOURNEYS_PER_CUSTOMER: usize = 16;
+/// Refunds, chargebacks and status events kept per conversion, the earliest ones: ten years of a subscription, month by
+/// month, with as many refunds again.
+pub const ADJUSTMENTS_PER_CONVERSION: usize = 256;
+
+/// Orders that one event id may belong to: a shop that reuses its event ids has no right to more.
+pub const ORDERS_PER_EVENT_ID: usize = 16;
+
+/// Line items of an event: more than nearly every order has, and a conversion keeps all of its events.
+pub const ITEMS_PER_EVENT: usize = 200;
+
+/// Pieces of a line item.
+pub const ITEM_QUANTITY: i32 = 1_000_000;
+
 /// Journeys kept per conversion, the oldest ones: their touches must fit one decision record of less than a megabyte.
 pub const JOURNEYS_PER_CONVERSION: usize = 16;
 

@@ -2,12 +2,17 @@
 //! the two together.
 
 pub mod attribution;
+pub mod budget;
 pub mod candidates;
 pub mod catalog;
 pub mod click;
+pub mod command;
 pub mod dead_letter;
 pub mod decision;
 pub mod event;
 pub mod journal;
+pub mod payout;
 pub mod rejected;
+pub mod settlement;
 pub mod state;
+pub mod statement;

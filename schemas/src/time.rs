@@ -21,6 +21,16 @@ impl Micros {
         Micros(self.0.saturating_add(micros))
     }
 
+    /// Midnight, UTC, at the beginning of a day of the Gregorian calendar.
+    pub fn midnight(year: i64, month: i64, day: i64) -> Micros {
+        Micros(days_from_civil(year, month, day) * MICROS_PER_DAY)
+    }
+
+    /// Year, month from 1, and day from 1, UTC.
+    pub fn date(self) -> (i64, i64, i64) {
+        civil_from_days(self.0.div_euclid(MICROS_PER_DAY))
+    }
+
     /// Parses RFC 3339 (`2026-01-31T08:00:00.123456+01:00`) or whole seconds, milliseconds or microseconds since the epoch.
     pub fn parse(text: &str) -> Result<Micros, BadTime> {
         let bad = || BadTime(text.chars().take(64).collect());
@@ -28,6 +38,35 @@ impl Micros {
             return from_epoch_number(number).ok_or_else(bad);
         }
         parse_rfc3339(text.as_bytes()).ok_or_else(bad)
+    }
+}
+
+/// A calendar month, UTC: 12 x year + month - 1.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Month(pub i32);
+
+impl Month {
+    pub fn of(time: Micros) -> Month {
+        let (year, month, _) = time.date();
+        // Times of our records lie between the years 1970 and 9999.
+        Month((year * 12 + month - 1) as i32)
+    }
+
+    pub fn start(self) -> Micros {
+        Micros::midnight(i64::from(self.0.div_euclid(12)), i64::from(self.0.rem_euclid(12)) + 1, 1)
+    }
+
+    /// The first microsecond after it.
+    pub fn end(self) -> Micros {
+        Month(self.0 + 1).start()
+    }
+}
+
+impl fmt::Display for Month {
+    /// `2026-01`
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:04}-{:02}", self.0.div_euclid(12), self.0.rem_euclid(12) + 1)
     }
 }
 
@@ -162,6 +201,23 @@ mod tests {
         ] {
             assert_eq!(Micros::parse(text).ok().map(|time| time.0), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_date_is_that_of_the_calendar() {
+        for (text, date) in [
+            ("1970-01-01T00:00:00Z", (1970, 1, 1)),
+            ("2024-02-29T23:59:59.999999Z", (2024, 2, 29)),
+            ("2026-12-31T23:59:59.999999Z", (2026, 12, 31)),
+        ] {
+            assert_eq!(Micros::parse(text).expect("a time").date(), date, "{text}");
+        }
+        assert_eq!(Micros(-1).date(), (1969, 12, 31));
+        assert_eq!(Ok(Micros::midnight(2024, 2, 29)), Micros::parse("2024-02-29T00:00:00Z"));
+        let december = Month::of(Micros::parse("2026-12-31T23:59:59.999999Z").expect("a time"));
+        assert_eq!((december.to_string(), Month(december.0 + 1).to_string()), ("2026-12".into(), "2027-01".into()));
+        assert_eq!(Ok(december.start()), Micros::parse("2026-12-01T00:00:00Z"));
+        assert_eq!(Ok(december.end()), Micros::parse("2027-01-01T00:00:00Z"));
     }
 
     proptest::proptest! {

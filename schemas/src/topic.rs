@@ -12,6 +12,7 @@ pub enum Topic {
     Decisions,
     Attributions,
     Journal,
+    Payouts,
     Catalog,
     DecideChangelog,
     SettleChangelog,
@@ -34,7 +35,7 @@ pub const WINDOW_MILLIS: i64 = (limits::LONGEST_LOOK_BACK_MICROS + limits::LATEN
 pub const DEFAULT_PARTITIONS: i32 = 4;
 
 impl Topic {
-    pub const ALL: [Topic; 11] = [
+    pub const ALL: [Topic; 12] = [
         Topic::Clicks,
         Topic::Rejected,
         Topic::Events,
@@ -42,6 +43,7 @@ impl Topic {
         Topic::Decisions,
         Topic::Attributions,
         Topic::Journal,
+        Topic::Payouts,
         Topic::Catalog,
         Topic::DecideChangelog,
         Topic::SettleChangelog,
@@ -60,6 +62,7 @@ impl Topic {
             Topic::Decisions => "decisions",
             Topic::Attributions => "attributions",
             Topic::Journal => "journal",
+            Topic::Payouts => "payouts",
             Topic::Catalog => "catalog",
             Topic::DecideChangelog => "decide-changelog",
             Topic::SettleChangelog => "settle-changelog",
@@ -70,7 +73,9 @@ impl Topic {
     pub fn kept(self) -> Kept {
         match self {
             Topic::Clicks | Topic::Rejected | Topic::Events | Topic::DeadLetters => Kept::Window,
-            Topic::Candidates | Topic::Decisions | Topic::Attributions | Topic::Journal => Kept::ForEver,
+            Topic::Candidates | Topic::Decisions | Topic::Attributions | Topic::Journal | Topic::Payouts => {
+                Kept::ForEver
+            }
             Topic::Catalog | Topic::DecideChangelog | Topic::SettleChangelog => Kept::Compacted,
         }
     }

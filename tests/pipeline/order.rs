@@ -56,6 +56,7 @@ impl World {
             user_agent: None,
             ip_hash: None,
             params: std::collections::BTreeMap::new(),
+            marks: String::new(),
         };
         let key = key::journey(&self.tenant, &self.advertiser, click.journey_id);
         let written = (Topic::Clicks, None, key.into_bytes(), codec::encode(&click));
@@ -97,6 +98,8 @@ impl World {
             payload_hash: PayloadHash(hash_of("test payload", &[event_id.as_bytes(), value.as_bytes()])),
             catalog_offset: self.catalog_offset,
             forwarded_to: None,
+            items: Vec::new(),
+            refund_of: None,
         };
         (Topic::Events, None, event.key().into_bytes(), codec::encode(&event))
     }

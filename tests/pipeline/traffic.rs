@@ -61,6 +61,7 @@ impl Traffic {
             user_agent: None,
             ip_hash: None,
             params: BTreeMap::new(),
+            marks: String::new(),
         };
         let key = key::journey(&click.tenant, &click.advertiser, click.journey_id);
         (Topic::Clicks, None, key.into_bytes(), codec::encode(&click))
@@ -99,6 +100,8 @@ impl Traffic {
             payload_hash: PayloadHash(hash_of("test payload", &[event_id.as_bytes()])),
             catalog_offset: self.catalog_offset,
             forwarded_to: None,
+            items: Vec::new(),
+            refund_of: None,
             event_id,
         };
         (Topic::Events, None, event.key().into_bytes(), codec::encode(&event))

@@ -10,7 +10,9 @@ use schemas::name::{AdvertiserId, ApiKeyId, CampaignId, ContractId, LinkCode, Pu
 use schemas::offset::Offset;
 use schemas::record::attribution::{Attribution, CreditRow, Model};
 use schemas::record::click::Click;
-use schemas::record::decision::{Decision, DeliveryNote, EvidenceVerdict, Outcome, PublisherShare, TouchVerdict};
+use schemas::record::decision::{
+    Decision, DeliveryNote, EvidenceVerdict, Outcome, PublisherShare, Status, TouchVerdict,
+};
 use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource};
 use schemas::record::journal::{Cause, JournalEntry, Posting};
 use schemas::time::Micros;
@@ -70,6 +72,7 @@ pub fn click(number: u64) -> Written {
         user_agent: None,
         ip_hash: Some(IpHash([9; 16])),
         params: [("sub1".into(), number.to_string())].into(),
+        marks: String::new(),
     };
     let key = key::journey(&click.tenant, &click.advertiser, click.journey_id);
     (Topic::Clicks, None, key.into_bytes(), codec::encode(&click))
@@ -106,6 +109,8 @@ pub fn event(forwarded_to: Option<JourneyId>) -> Written {
         payload_hash: PayloadHash([5; 16]),
         catalog_offset: Offset(3),
         forwarded_to,
+        items: Vec::new(),
+        refund_of: None,
     };
     (Topic::Events, None, b"e".to_vec(), codec::encode(&event))
 }
@@ -140,6 +145,8 @@ pub fn decision(revision: i32, outcome: Outcome) -> Written {
             commission: Fixed(10_000_000),
             payout: Fixed(7_000_000),
             platform_fee: Fixed(3_000_000),
+            contract: None,
+            contract_version: None,
         }],
         arithmetic: "100.00 x 10 % = 10.00".into(),
         evidence: vec![EvidenceVerdict {
@@ -166,6 +173,12 @@ pub fn decision(revision: i32, outcome: Outcome) -> Written {
         clock_ahead_micros: 0,
         catalog_offset: Offset(3),
         same_as: None,
+        fraud: None,
+        command: None,
+        status: Status::Approved,
+        full_commission: None,
+        refunded: None,
+        charged_back: None,
     };
     (Topic::Decisions, Some(1), b"d".to_vec(), codec::encode(&decision))
 }
@@ -222,6 +235,7 @@ pub fn entry() -> Written {
         cumulative_payout: Fixed(7_000_000),
         cumulative_platform_fee: Fixed(3_000_000),
         hold_until: Micros(BEGIN),
+        cause_event: None,
     };
     (Topic::Journal, Some(0), b"j".to_vec(), codec::encode(&entry))
 }

@@ -2,13 +2,14 @@
 //!
 //! What was booked stays listed at zero when a publisher loses it, so that whatever comes later is a correction.
 
+use super::cause::Cause;
 use super::commission::Earnings;
-use super::ruling::{Ruling, Terms};
+use super::ruling::{Earned, Terms};
 use schemas::decimal::{Amount, Currency};
 use schemas::id::EntryId;
 use schemas::name::{CampaignId, PublisherId};
 use schemas::record::decision::{Decision, PublisherShare};
-use schemas::record::journal::{Cause, JournalEntry, Posting};
+use schemas::record::journal::{self, JournalEntry, Posting};
 use schemas::record::state::Booked;
 use schemas::time::{MICROS_PER_DAY, Micros};
 use std::collections::BTreeMap;
@@ -38,25 +39,26 @@ impl Amounts {
 pub(super) fn book(
     booked: &mut Vec<Booked>,
     decision: &Decision,
-    ruling: &Ruling,
+    earned: Option<&Earned>,
     earnings: Option<&Earnings>,
+    cause: &Cause,
 ) -> Vec<JournalEntry> {
     let mut due: BTreeMap<PublisherId, (Option<Booked>, Option<Booked>)> = BTreeMap::new();
     for before in booked.drain(..) {
         let publisher = before.publisher.clone();
         due.entry(publisher).or_default().0 = Some(before);
     }
-    let mut hold_until = decision.received_at;
-    if let (Ruling::Earned(earned), Some(earnings)) = (ruling, earnings) {
-        hold_until = hold_until.plus(i64::from(earned.terms.body.hold_days).saturating_mul(MICROS_PER_DAY));
+    if let (Some(earned), Some(earnings)) = (earned, earnings) {
         for share in earnings.shares.iter().filter(|share| !share.commission.is_zero()) {
-            let after = target(share, &earned.campaign, &earned.terms, decision.currency);
+            let after = target(share, &earned.campaign, earned.terms_of(&share.publisher), decision.currency);
             due.entry(share.publisher.clone()).or_default().1 = Some(after);
         }
     }
     let mut entries = Vec::new();
-    for (before, after) in due.into_values() {
-        booked.extend(book_one(before, after, &mut Writer { decision, hold_until, entries: &mut entries }));
+    for (publisher, (before, after)) in due {
+        let hold = earned.map_or(0, |earned| i64::from(earned.terms_of(&publisher).body.hold_days));
+        let hold_until = decision.received_at.plus(hold.saturating_mul(MICROS_PER_DAY));
+        booked.extend(book_one(before, after, &mut Writer { decision, cause, hold_until, entries: &mut entries }));
     }
     entries
 }
@@ -79,20 +81,20 @@ fn book_one(before: Option<Booked>, after: Option<Booked>, writer: &mut Writer) 
     match (before, after) {
         (None, after) => {
             if let Some(after) = &after {
-                writer.write(after, Amounts::default(), Cause::Conversion, writer.hold_until);
+                writer.write(after, Amounts::default(), First::Yes, writer.hold_until);
             }
             after
         }
         (Some(before), Some(after)) if before.currency == after.currency => {
-            let changed = writer.write(&after, Amounts::of(&before), Cause::Correction, writer.hold_until);
+            let changed = writer.write(&after, Amounts::of(&before), First::No, writer.hold_until);
             Some(if changed { after } else { before })
         }
         (Some(before), after) => {
             // Money of two currencies does not add: all of the old goes back, then the new is booked.
             let nothing = emptied(&before);
-            writer.write(&nothing, Amounts::of(&before), Cause::Correction, writer.decision.received_at);
+            writer.write(&nothing, Amounts::of(&before), First::No, writer.decision.received_at);
             if let Some(after) = &after {
-                writer.write(after, Amounts::default(), Cause::Correction, writer.hold_until);
+                writer.write(after, Amounts::default(), First::No, writer.hold_until);
             }
             Some(after.unwrap_or(nothing))
         }
@@ -103,15 +105,37 @@ fn emptied(booked: &Booked) -> Booked {
     Booked { commission: Amount::ZERO, payout: Amount::ZERO, platform_fee: Amount::ZERO, ..booked.clone() }
 }
 
+/// Whether an entry is the first one that a publisher has of the conversion.
+#[derive(Clone, Copy)]
+enum First {
+    Yes,
+    No,
+}
+
+impl First {
+    /// The cause of such an entry, and whether the event behind it is named.
+    fn cause(self, of_change: journal::Cause) -> (journal::Cause, bool) {
+        use journal::Cause;
+        match (self, of_change) {
+            // What had waited for it, or had been taken back before it was ever booked.
+            (First::Yes, Cause::Approved | Cause::Rebill | Cause::ChargebackWon) => (of_change, true),
+            (First::Yes, _) => (Cause::Conversion, false),
+            (First::No, Cause::Conversion | Cause::Correction) => (Cause::Correction, false),
+            (First::No, _) => (of_change, true),
+        }
+    }
+}
+
 struct Writer<'w> {
     decision: &'w Decision,
+    cause: &'w Cause,
     hold_until: Micros,
     entries: &'w mut Vec<JournalEntry>,
 }
 
 impl Writer<'_> {
     /// Writes the entry that leads from `before` to `after`; false where they are equal.
-    fn write(&mut self, after: &Booked, before: Amounts, cause: Cause, hold_until: Micros) -> bool {
+    fn write(&mut self, after: &Booked, before: Amounts, first: First, hold_until: Micros) -> bool {
         let delta = Amounts::of(after).minus(before);
         if delta == Amounts::default() {
             return false;
@@ -125,6 +149,7 @@ impl Writer<'_> {
         ];
         // Every amount that gets here was split by subtraction, so this holds unless a rule above is broken.
         assert!(postings.iter().map(|posting| posting.amount).sum::<Amount>().is_zero(), "P5: entry does not balance");
+        let (cause, of_other) = first.cause(self.cause.cause);
         self.entries.push(JournalEntry {
             entry_id: EntryId::new(conversion_id, &after.publisher, revision, after.currency),
             tenant: decision.tenant.clone(),
@@ -135,7 +160,7 @@ impl Writer<'_> {
             revision,
             cause,
             occurred_at: decision.occurred_at,
-            received_at: decision.received_at,
+            received_at: if of_other { self.cause.received_at } else { decision.received_at },
             currency: after.currency,
             contract: after.contract.clone(),
             contract_version: after.contract_version,
@@ -144,6 +169,7 @@ impl Writer<'_> {
             cumulative_payout: after.payout,
             cumulative_platform_fee: after.platform_fee,
             hold_until,
+            cause_event: self.cause.event.clone().filter(|_| of_other),
         });
         true
     }

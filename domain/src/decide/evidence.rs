@@ -4,6 +4,7 @@
 use super::explain::Span;
 use super::facts::{self, Facts};
 use super::touches::JudgedJourney;
+use super::validity::{self, Lapse};
 use schemas::catalog::{AsOf, Catalog};
 use schemas::name::{CampaignId, CouponCode, LinkCode, PublisherId};
 use schemas::record::event::{Event, Evidence, EvidenceNames};
@@ -34,26 +35,40 @@ pub(super) struct Code {
     pub link: String,
 }
 
-/// Judges all evidence, by (time of its event, event id, position).
+/// Judges all evidence, by (time of its event, event id, position); then the customer's journeys, the one tied last first.
 pub(super) fn judge<'f>(facts: &'f Facts, journeys: &[JudgedJourney], catalog: &Catalog) -> Vec<JudgedEvidence<'f>> {
     let pairs = facts.events.iter().flat_map(|event| event.evidence.iter().map(move |evidence| (event, evidence)));
-    pairs
-        .map(|(event, evidence)| {
-            let finding = if facts.too_late_to_count(event) {
-                nothing("delivery_too_late", Span(facts::lateness(event)).to_string())
-            } else {
-                match evidence.names {
-                    EvidenceNames::Touch => token(evidence, journeys),
-                    EvidenceNames::Link => link(event, evidence, catalog),
-                    EvidenceNames::Coupon => coupon(event, evidence, catalog),
-                    EvidenceNames::Nothing => {
-                        nothing(evidence.problem.as_deref().unwrap_or("names_nothing"), evidence.value.clone())
-                    }
+    let judged = pairs.map(|(event, evidence)| {
+        let finding = if facts.too_late_to_count(event) {
+            nothing("delivery_too_late", Span(facts::lateness(event)).to_string())
+        } else {
+            match evidence.names {
+                EvidenceNames::Touch => token(evidence, journeys),
+                EvidenceNames::Link => link(event, evidence, catalog),
+                EvidenceNames::Coupon => coupon(event, evidence, catalog),
+                EvidenceNames::Nothing => {
+                    nothing(evidence.problem.as_deref().unwrap_or("names_nothing"), evidence.value.clone())
                 }
-            };
-            JudgedEvidence { event, evidence, finding }
-        })
-        .collect()
+            }
+        };
+        JudgedEvidence { event, evidence, finding }
+    });
+    let tied = facts.of_customer.iter().map(|(at, evidence)| JudgedEvidence {
+        event: facts.earning(),
+        evidence,
+        finding: customer(*at, facts.earning(), journeys),
+    });
+    judged.chain(tied).collect()
+}
+
+/// A customer stands for a journey that an event at or before this one tied to it.
+fn customer(at: usize, earning: &Event, journeys: &[JudgedJourney]) -> Finding {
+    let Some(tie) = journeys[at].tie else { return nothing("customer_not_tied", journeys[at].id.to_string()) };
+    let later = tie.at.since(earning.occurred_at);
+    if later > 0 {
+        return nothing("customer_tied_later", format!("by {}, {} after the event", tie.event_id, Span(later)));
+    }
+    eligible(at, journeys)
 }
 
 fn nothing(reason: &str, measured: impl Into<String>) -> Finding {
@@ -67,6 +82,10 @@ fn token(evidence: &Evidence, journeys: &[JudgedJourney]) -> Finding {
     };
     let known = journeys.iter().position(|known| known.id == journey && known.has_seen(click));
     let Some(at) = known else { return nothing("click_not_seen", click.to_string()) };
+    eligible(at, journeys)
+}
+
+fn eligible(at: usize, journeys: &[JudgedJourney]) -> Finding {
     if journeys[at].eligible().next().is_some() {
         return Finding::Journey(at);
     }
@@ -87,6 +106,13 @@ fn link(event: &Event, evidence: &Evidence, catalog: &Catalog) -> Finding {
     if !link.body.active {
         return nothing("link_inactive", format!("{code}, version {}", link.number));
     }
+    if let Some((lapse, measured)) = validity::lapse(link.body.valid_from, link.body.valid_until, event.occurred_at) {
+        let reason = match lapse {
+            Lapse::NotYetValid => "link_not_yet_valid",
+            Lapse::Expired => "link_expired",
+        };
+        return nothing(reason, format!("{code} {measured}"));
+    }
     let code =
         Code { campaign: link.body.campaign.clone(), publisher: link.body.publisher.clone(), link: code.to_string() };
     in_campaign(event, code, "link_of_other_advertiser", catalog)
@@ -100,6 +126,14 @@ fn coupon(event: &Event, evidence: &Evidence, catalog: &Catalog) -> Finding {
     };
     if !coupon.body.active {
         return nothing("coupon_inactive", format!("{code}, version {}", coupon.number));
+    }
+    if let Some((lapse, measured)) = validity::lapse(coupon.body.valid_from, coupon.body.valid_until, event.occurred_at)
+    {
+        let reason = match lapse {
+            Lapse::NotYetValid => "coupon_not_yet_valid",
+            Lapse::Expired => "coupon_expired",
+        };
+        return nothing(reason, format!("{code} {measured}"));
     }
     let Some(publisher) = coupon.body.publisher.clone() else {
         return nothing("generic_coupon", format!("{code}, version {}", coupon.number));

@@ -1,42 +1,91 @@
 //! What a conversion's set of inputs says before any rule judges it: one event per event id, the earning one, the
 //! conflicting repeats.
 
-use schemas::id::{ConversionId, PayloadHash};
+use schemas::id::ConversionId;
 use schemas::limits::LATENESS_MICROS;
 use schemas::offset::Offset;
-use schemas::record::event::Event;
-use schemas::record::state::JourneyTouches;
+use schemas::record::candidates::FirstOrder;
+use schemas::record::catalog::CustomerKind;
+use schemas::record::command::ConversionCommand;
+use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource};
+use schemas::record::state::{ConversionState, JourneyTouches};
 
 pub(super) struct Facts<'a> {
-    /// One per event id, by (time, event id).
+    /// Those that convert: one per event id, by (time, event id).
     pub events: Vec<Event>,
     earning: usize,
-    /// Event ids and payload hashes of repeats that say something else, by (event id, hash).
-    pub conflicting: Vec<(String, PayloadHash)>,
+    /// Refunds, chargebacks and status events: one per event id and kind, by (time, event id).
+    pub adjustments: Vec<Event>,
+    /// Repeats of event ids under another payload, by (event id, kind, receipt, hash).
+    pub repeats: Vec<Event>,
     pub journeys: &'a [JourneyTouches],
     pub same_as: Option<ConversionId>,
+    pub first_order: Option<FirstOrder>,
     pub catalog_offset: Offset,
+    /// Journeys, indices, that earlier events tied to the customer, as evidence; the one tied last first.
+    pub of_customer: Vec<(usize, Evidence)>,
+    /// The command that holds: the last one.
+    pub command: Option<&'a ConversionCommand>,
 }
 
 impl<'a> Facts<'a> {
     /// None where no event can earn.
-    pub fn of(stored: Vec<Event>, journeys: &'a [JourneyTouches], same_as: Option<ConversionId>) -> Option<Facts<'a>> {
+    pub fn of(stored: Vec<Event>, state: &'a ConversionState) -> Option<Facts<'a>> {
+        let ConversionState { journeys, same_as, first_order, commands, .. } = state;
         let catalog_offset = catalog_needed(&stored, journeys);
-        let (events, conflicting) = one_per_id(stored);
-        // What is reported too late changes nothing that was reported in time.
-        let in_time = events.iter().position(|event| event.action.converts() && !is_late(event));
-        let earning = in_time.or_else(|| events.iter().position(|event| event.action.converts()))?;
-        Some(Facts { events, earning, conflicting, journeys, same_as, catalog_offset })
+        let (mut events, repeats) = one_per_id(stored);
+        let adjustments: Vec<Event> = events.extract_if(.., |event| event.action.adjusts()).collect();
+        // What is reported too late changes nothing that was reported in time. The order is by time already.
+        let candidates = events.iter().enumerate().filter(|(_, event)| event.action.converts());
+        let (earning, _) = candidates.min_by_key(|(_, event)| (is_late(event), standing(event.action)))?;
+        Some(Facts {
+            of_customer: of_customer(&events, journeys),
+            events,
+            earning,
+            adjustments,
+            repeats,
+            journeys,
+            same_as: *same_as,
+            first_order: *first_order,
+            catalog_offset,
+            command: commands.last(),
+        })
     }
 
-    /// The event whose value and time are the conversion's: the earliest one that converts and was received in time.
+    /// The event whose value and time are the conversion's: the earliest one that converts and was received in time. A
+    /// lead is only that until its sale is known, and a rebill only where the sale it continues never came.
     pub fn earning(&self) -> &Event {
         &self.events[self.earning]
+    }
+
+    /// Whether the conversion is its customer's first order; none where nothing is known of the customer.
+    pub fn customer(&self) -> Option<CustomerKind> {
+        let first = self.first_order?.conversion_id == self.earning().conversion_id;
+        Some(if first { CustomerKind::New } else { CustomerKind::Returning })
     }
 
     /// Whether an event came too late to say anything, beside one that came in time.
     pub fn too_late_to_count(&self, event: &Event) -> bool {
         is_late(event) && !is_late(self.earning())
+    }
+}
+
+/// Which of an order's events is its sale, the least first.
+fn standing(action: Action) -> u8 {
+    match action {
+        Action::Lead => 1,
+        Action::Rebill => 2,
+        Action::Purchase
+        | Action::Signup
+        | Action::Custom
+        | Action::Sale
+        | Action::AddToCart
+        | Action::DropOff
+        | Action::Refund
+        | Action::Chargeback
+        | Action::ChargebackWon
+        | Action::Approved
+        | Action::Rejected => 0,
     }
 }
 
@@ -55,20 +104,37 @@ pub(super) fn catalog_needed(events: &[Event], journeys: &[JourneyTouches]) -> O
     of_events.chain(of_touches).max().unwrap_or(Offset::NONE)
 }
 
-/// Of several payloads under one event id the one received first counts: a repeat must not change what was paid.
-fn one_per_id(mut stored: Vec<Event>) -> (Vec<Event>, Vec<(String, PayloadHash)>) {
+fn of_customer(events: &[Event], journeys: &[JourneyTouches]) -> Vec<(usize, Evidence)> {
+    let ties = journeys.iter().enumerate().filter_map(|(at, journey)| Some((at, journey.tie.as_ref()?)));
+    let mut tied: Vec<_> =
+        ties.filter(|(_, tie)| events.iter().any(|event| event.customer == Some(tie.customer))).collect();
+    tied.sort_by_key(|(at, tie)| (std::cmp::Reverse(tie.at), *at));
+    let evidence = |customer: String, at: usize| Evidence {
+        source: EvidenceSource::Customer,
+        value: customer,
+        names: EvidenceNames::Touch,
+        click_id: None,
+        journey_id: Some(journeys[at].journey_id),
+        code: None,
+        problem: None,
+    };
+    tied.into_iter().map(|(at, tie)| (at, evidence(tie.customer.to_string(), at))).collect()
+}
+
+/// Of several payloads under one event id the one received first counts: a repeat must not change what was paid. A refund
+/// under its sale's event id is no repeat of the sale.
+fn one_per_id(mut stored: Vec<Event>) -> (Vec<Event>, Vec<Event>) {
     stored.sort_by(|a, b| {
-        (&a.event_id, a.received_at, a.payload_hash).cmp(&(&b.event_id, b.received_at, b.payload_hash))
+        (a.identity(), a.received_at, a.payload_hash).cmp(&(b.identity(), b.received_at, b.payload_hash))
     });
     let mut events: Vec<Event> = Vec::with_capacity(stored.len());
-    let mut conflicting = Vec::new();
+    let mut repeats = Vec::new();
     for event in stored {
         match events.last() {
-            Some(first) if first.event_id == event.event_id => conflicting.push((event.event_id, event.payload_hash)),
+            Some(first) if first.identity() == event.identity() => repeats.push(event),
             _ => events.push(event),
         }
     }
-    conflicting.sort();
-    events.sort_by(|a, b| (a.occurred_at, &a.event_id).cmp(&(b.occurred_at, &b.event_id)));
-    (events, conflicting)
+    events.sort_by(|a, b| (a.occurred_at, a.identity()).cmp(&(b.occurred_at, b.identity())));
+    (events, repeats)
 }

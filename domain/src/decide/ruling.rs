@@ -7,14 +7,15 @@
 use super::evidence::{self, Code, Finding, JudgedEvidence};
 use super::explain::Span;
 use super::facts::{self, Facts};
+use super::fraud::{self, Withheld};
 use super::touches::{self, JudgedJourney};
 use schemas::catalog::{AsOf, Catalog};
 use schemas::id::ClickId;
 use schemas::name::{CampaignId, ContractId, PublisherId};
 use schemas::offset::Offset;
 use schemas::record::candidates::Touch;
-use schemas::record::catalog::Contract;
-use schemas::record::decision::{EvidenceVerdict, Outcome, TouchVerdict};
+use schemas::record::catalog::{Contract, PublisherContract};
+use schemas::record::decision::{CommandNote, EvidenceVerdict, FraudVerdict, Outcome, TouchVerdict};
 use schemas::record::event::{Event, EvidenceSource};
 use schemas::time::Micros;
 
@@ -29,8 +30,18 @@ pub(super) struct Earned<'c> {
     pub value: String,
     pub campaign: CampaignId,
     pub terms: Terms<'c>,
+    /// Of those who brought touches and have a contract of their own.
+    pub own_terms: Vec<(PublisherId, Terms<'c>)>,
     /// By (time, id), at least one.
     pub touches: Vec<EarningTouch>,
+    /// Why nothing is booked all the same.
+    pub withheld: Option<Withheld>,
+}
+
+impl Ruling<'_> {
+    pub fn is_withheld(&self) -> bool {
+        matches!(self, Ruling::Earned(Earned { withheld: Some(_), .. }))
+    }
 }
 
 pub(super) struct EarningTouch {
@@ -47,6 +58,20 @@ pub(super) struct Terms<'c> {
     pub contract: ContractId,
     pub version: i32,
     pub body: &'c Contract,
+    /// The campaign's contracts with single publishers, as of then.
+    publishers: &'c [PublisherContract],
+    as_of: AsOf,
+}
+
+impl<'c> Earned<'c> {
+    /// What a publisher is paid by.
+    pub fn terms_of(&self, publisher: &PublisherId) -> &Terms<'c> {
+        self.own_terms_of(publisher).unwrap_or(&self.terms)
+    }
+
+    pub fn own_terms_of(&self, publisher: &PublisherId) -> Option<&Terms<'c>> {
+        self.own_terms.iter().find(|(own, _)| own == publisher).map(|(_, terms)| terms)
+    }
 }
 
 /// What is said about everything that was looked at.
@@ -54,17 +79,22 @@ pub(super) struct Explanation {
     pub evidence: Vec<EvidenceVerdict>,
     pub touches: Vec<TouchVerdict>,
     pub touches_not_listed: i64,
+    pub fraud: Option<FraudVerdict>,
+    pub command: Option<CommandNote>,
 }
 
 pub(super) fn rule<'c>(facts: &Facts, catalog: &'c Catalog) -> (Ruling<'c>, Explanation) {
     let journeys = touches::judge(facts, catalog);
     let judged = evidence::judge(facts, &journeys, catalog);
     let waterfall = Waterfall { facts, catalog, journeys: &journeys, judged: &judged };
-    let (ruling, winner, order) = waterfall.run();
+    let (mut ruling, winner, order) = waterfall.run();
+    let (fraud, command) = waterfall.withhold(&mut ruling, winner);
     let explanation = Explanation {
         evidence: waterfall.evidence_verdicts(&ruling, winner, &order),
         touches: waterfall.touch_verdicts(&ruling, winner),
         touches_not_listed: journeys.iter().fold(0, |sum: i64, journey| sum.saturating_add(journey.not_listed)),
+        fraud,
+        command,
     };
     (ruling, explanation)
 }
@@ -140,12 +170,41 @@ impl<'w, 'c> Waterfall<'w, 'c> {
 
     fn earned(&self, winner: usize, campaign: CampaignId, terms: Terms<'c>) -> Earned<'c> {
         let JudgedEvidence { evidence, finding, .. } = &self.judged[winner];
-        let touches = match finding {
+        let touches: Vec<EarningTouch> = match finding {
             Finding::Journey(journey) => self.journeys[*journey].eligible().map(real).collect(),
             Finding::Code(code) => vec![synthetic(code, self.facts.earning())],
             Finding::Nothing { .. } => Vec::new(),
         };
-        Earned { source: evidence.source, value: evidence.value.clone(), campaign, terms, touches }
+        let own_terms = self.own_terms(&terms, &touches);
+        let value = evidence.value.clone();
+        Earned { source: evidence.source, value, campaign, terms, own_terms, touches, withheld: None }
+    }
+
+    /// What the contract holds against the conversion, and what a person said of it.
+    fn withhold(&self, ruling: &mut Ruling<'c>, winner: Option<usize>) -> (Option<FraudVerdict>, Option<CommandNote>) {
+        let command = self.facts.command;
+        let Ruling::Earned(earned) = ruling else {
+            return (None, command.map(|command| fraud::note(command, "nobody_earns")));
+        };
+        let journey = winner.and_then(|at| match self.judged[at].finding {
+            Finding::Journey(journey) => Some(&self.journeys[journey]),
+            Finding::Code(_) | Finding::Nothing { .. } => None,
+        });
+        let verdict = fraud::judge(self.facts, earned, journey, self.catalog);
+        let (withheld, note) = fraud::withheld(verdict.as_ref(), command);
+        earned.withheld = withheld;
+        (verdict, note)
+    }
+
+    fn own_terms(&self, terms: &Terms<'c>, touches: &[EarningTouch]) -> Vec<(PublisherId, Terms<'c>)> {
+        let theirs = |own: &&PublisherContract| touches.iter().any(|touch| touch.publisher == own.publisher);
+        let found = |own: &PublisherContract| {
+            let found = self.catalog.contract(&self.facts.earning().tenant, &own.contract, terms.as_of)?;
+            let terms =
+                Terms { contract: own.contract.clone(), version: found.number, body: found.body, ..terms.clone() };
+            Some((own.publisher.clone(), terms))
+        };
+        terms.publishers.iter().filter(theirs).filter_map(found).collect()
     }
 
     fn evidence_verdicts(
@@ -263,9 +322,10 @@ fn shown(touch: &EarningTouch) -> TouchVerdict {
 fn terms_of<'c>(earning: &Event, campaign: &CampaignId, seen: Offset, catalog: &'c Catalog) -> Option<Terms<'c>> {
     let as_of = |offset: Offset| {
         let as_of = AsOf { offset, time: earning.occurred_at };
-        let contract = &catalog.campaign(&earning.tenant, campaign, as_of)?.body.contract;
-        let found = catalog.contract(&earning.tenant, contract, as_of)?;
-        Some(Terms { contract: contract.clone(), version: found.number, body: found.body })
+        let campaign = catalog.campaign(&earning.tenant, campaign, as_of)?.body;
+        let found = catalog.contract(&earning.tenant, &campaign.contract, as_of)?;
+        let (contract, publishers) = (campaign.contract.clone(), campaign.publisher_contracts.as_slice());
+        Some(Terms { contract, version: found.number, body: found.body, publishers, as_of })
     };
     as_of(earning.catalog_offset).or_else(|| as_of(seen.max(earning.catalog_offset)))
 }

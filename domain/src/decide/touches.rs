@@ -2,18 +2,22 @@
 
 use super::explain::Span;
 use super::facts::Facts;
-use schemas::catalog::{AsOf, Catalog};
+use super::validity::{self, Lapse};
+use schemas::catalog::{AsOf, Catalog, NamedOverride};
 use schemas::id::{ClickId, JourneyId};
 use schemas::limits::CLOCK_SKEW_MICROS;
+use schemas::record::candidates::CustomerTie;
 use schemas::record::candidates::Touch;
 use schemas::record::event::Event;
 use schemas::time::MICROS_PER_SECOND;
+use std::fmt;
 
 pub(super) struct JudgedJourney<'a> {
     pub id: JourneyId,
     /// By (time, id).
     pub touches: Vec<JudgedTouch<'a>>,
     pub not_listed: i64,
+    pub tie: Option<&'a CustomerTie>,
 }
 
 pub(super) struct JudgedTouch<'a> {
@@ -46,7 +50,7 @@ pub(super) fn judge<'a>(facts: &Facts<'a>, catalog: &Catalog) -> Vec<JudgedJourn
             let touches = journey.touches.iter();
             let touches: Vec<_> = touches.map(|touch| judge_one(touch, &named, facts.earning(), catalog)).collect();
             let not_listed = journey.touches_total.saturating_sub_unsigned(touches.len() as u64);
-            JudgedJourney { id: journey.journey_id, touches, not_listed }
+            JudgedJourney { id: journey.journey_id, touches, not_listed, tie: journey.tie.as_ref() }
         })
         .collect()
 }
@@ -72,12 +76,61 @@ fn verdict(touch: &Touch, named: &[ClickId], earning: &Event, catalog: &Catalog)
     if !campaign.body.active {
         return (false, "campaign_inactive", format!("{}, version {}", touch.campaign, campaign.number));
     }
-    let look_back = campaign.body.look_back_seconds.saturating_mul(MICROS_PER_SECOND);
-    if age > look_back {
-        return (false, "outside_window", format!("age {}, look-back {}", Span(age), Span(look_back)));
+    if let Some((reason, measured)) = link_not_in_force(touch, earning, as_of, catalog) {
+        return (false, reason, measured);
     }
-    match age {
-        0.. => (true, "eligible", format!("age {}, look-back {}", Span(age), Span(look_back))),
-        _ => (true, "clock_skew", format!("{} after the event, named by its token", Span(age))),
+    let instead = catalog.overridden(&earning.tenant, &touch.campaign, &touch.publisher, as_of).unwrap_or_default();
+    let look_back = Window::of(campaign.body.look_back_seconds, instead.look_back);
+    let minimum = Window::of(campaign.body.minimum_seconds, instead.minimum);
+    if age > look_back.micros {
+        return (false, "outside_window", format!("age {}, look-back {look_back}", Span(age)));
+    }
+    // A click that seems to follow its event is younger than any minimum: whose clock is wrong, nobody knows.
+    if minimum.micros > 0 && age < minimum.micros {
+        let sign = if age < 0 { "-" } else { "" };
+        return (false, "too_soon", format!("age {sign}{}, minimum {minimum}", Span(age)));
+    }
+    if age < 0 {
+        return (true, "clock_skew", format!("{} after the event, named by its token", Span(age)));
+    }
+    let mut measured = format!("age {}, look-back {look_back}", Span(age));
+    if minimum.instead.is_some() {
+        measured = format!("{measured}, minimum {minimum}");
+    }
+    (true, "eligible", measured)
+}
+
+/// The edge has resolved the click's link; one that it did not find in the catalog would not have been counted.
+fn link_not_in_force(touch: &Touch, earning: &Event, as_of: AsOf, catalog: &Catalog) -> Option<(&'static str, String)> {
+    let link = catalog.link(&earning.tenant, &touch.link, as_of)?;
+    if !link.body.active {
+        return Some(("link_inactive", format!("{}, version {}", touch.link, link.number)));
+    }
+    let (lapse, measured) = validity::lapse(link.body.valid_from, link.body.valid_until, as_of.time)?;
+    let reason = match lapse {
+        Lapse::NotYetValid => "link_not_yet_valid",
+        Lapse::Expired => "link_expired",
+    };
+    Some((reason, format!("{} {measured}", touch.link)))
+}
+
+/// A length of time that the campaign sets, or an override in its place.
+struct Window<'c> {
+    micros: i64,
+    instead: Option<NamedOverride<'c>>,
+}
+
+impl<'c> Window<'c> {
+    fn of(seconds: i64, instead: Option<(i64, NamedOverride<'c>)>) -> Self {
+        let (seconds, instead) = instead.map_or((seconds, None), |(seconds, named)| (seconds, Some(named)));
+        Window { micros: seconds.saturating_mul(MICROS_PER_SECOND), instead }
+    }
+}
+
+impl fmt::Display for Window<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", Span(self.micros))?;
+        let Some(NamedOverride { id, version, body }) = &self.instead else { return Ok(()) };
+        write!(out, " by override {id} version {version} of {} until {}", body.approver, body.expires_at)
     }
 }

@@ -7,8 +7,11 @@ use proptest::prelude::*;
 use schemas::codec;
 use schemas::decimal::Fixed;
 use schemas::id::{ClickId, JourneyId};
-use schemas::limits::{AMOUNT_UNITS, DELIVERIES_PER_CONVERSION, JOURNEYS_PER_CONVERSION, TOUCHES_EACH_END};
+use schemas::limits::{
+    AMOUNT_UNITS, COMMANDS_PER_CONVERSION, DELIVERIES_PER_CONVERSION, JOURNEYS_PER_CONVERSION, TOUCHES_EACH_END,
+};
 use schemas::record::candidates::{Candidates, Touch};
+use schemas::record::command::{ConversionCommand, Verb};
 use schemas::record::event::Event;
 use schemas::record::state::ConversionState;
 
@@ -62,6 +65,47 @@ proptest! {
         prop_assert_eq!(state.deliveries.len(), DELIVERIES_PER_CONVERSION);
         prop_assert_eq!(state.journeys.len(), JOURNEYS_PER_CONVERSION);
         prop_assert!(state.journeys.iter().all(|journey| journey.touches.len() <= 2 * TOUCHES_EACH_END));
+    }
+}
+
+/// 60 commands under 30 ids, some given twice with another time or verb.
+fn too_many_commands() -> impl Strategy<Value = Vec<ConversionCommand>> {
+    proptest::collection::vec((0_u8..30, 0_i64..20, any::<bool>()), 60).prop_map(|all| {
+        let command = |(id, at, release)| ConversionCommand {
+            command_id: format!("c-{id}"),
+            tenant: tenant(),
+            advertiser: acme(),
+            conversion_id: sale("e").conversion_id,
+            verb: if release { Verb::Release } else { Verb::Reject },
+            by: "ana".into(),
+            why: String::new(),
+            issued_at: NOON.plus(at * SECOND),
+            catalog_offset: OPENED,
+        };
+        all.into_iter().map(command).collect()
+    })
+}
+
+fn commanded(commands: &[ConversionCommand]) -> ConversionState {
+    let mut state = ConversionState::default();
+    for command in commands {
+        decide::merge_command(&mut state, command);
+        assert_eq!(decide::merge_command(&mut state, command), Merged::Unchanged, "idempotent");
+    }
+    state
+}
+
+proptest! {
+    #[test]
+    fn commands_beyond_their_bound_end_the_same_and_the_latest_of_all_is_there(
+        (commands, shuffled) in too_many_commands().prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle()))
+    ) {
+        let state = commanded(&commands);
+        prop_assert_eq!(&state, &commanded(&shuffled));
+        let distinct: std::collections::BTreeSet<_> = commands.iter().map(|command| &command.command_id).collect();
+        prop_assert_eq!(state.commands.len(), distinct.len().min(COMMANDS_PER_CONVERSION));
+        let latest = commands.iter().map(|command| command.issued_at).max();
+        prop_assert_eq!(state.commands.last().map(|command| command.issued_at), latest);
     }
 }
 

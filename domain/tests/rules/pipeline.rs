@@ -1,15 +1,17 @@
 //! All three stages around the rules, as the shells drive them, without a broker: inputs in, books out.
 
 use domain::decide::{self, Merged};
+use domain::join::customer::{self, CustomerJourneys};
 use domain::join::{self, BoundedTouches, Routed};
 use domain::settle;
 use schemas::catalog::Catalog;
 use schemas::codec;
 use schemas::decimal::{Amount, Currency};
-use schemas::id::{ClickId, ConversionId, JourneyId};
+use schemas::id::{ClickId, ConversionId, CustomerId, JourneyId};
 use schemas::name::PublisherId;
 use schemas::record::attribution::Attribution;
-use schemas::record::candidates::{Candidates, Touch};
+use schemas::record::candidates::{Candidates, FirstOrder, Touch};
+use schemas::record::command::ConversionCommand;
 use schemas::record::decision::Decision;
 use schemas::record::event::Event;
 use schemas::record::journal::JournalEntry;
@@ -21,6 +23,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub enum Input {
     Click(Touch),
     Event(Box<Event>),
+    Command(ConversionCommand),
+    /// What a customer's partition says of an event that it knows.
+    FirstOrder(Box<Event>, FirstOrder),
 }
 
 #[derive(Default)]
@@ -28,6 +33,8 @@ pub struct Pipeline {
     catalog: Catalog,
     touches: BTreeMap<JourneyId, BTreeMap<(Micros, ClickId), Touch>>,
     events: BTreeMap<JourneyId, BTreeSet<Vec<u8>>>,
+    /// What the customer's partition of join keeps: ties, and the converting events.
+    customers: BTreeMap<CustomerId, (CustomerJourneys, BTreeSet<Vec<u8>>)>,
     pub states: BTreeMap<ConversionId, ConversionState>,
     pub attributions: Vec<Attribution>,
     pub entries: Vec<JournalEntry>,
@@ -59,6 +66,15 @@ impl Pipeline {
     pub fn arrive(&mut self, input: Input) {
         match input {
             Input::Click(touch) => self.click(touch),
+            Input::Command(command) => {
+                self.input(command.conversion_id, |state| decide::merge_command(state, &command));
+            }
+            Input::FirstOrder(event, _) if !event.action.converts() => {}
+            Input::FirstOrder(event, first_order) => {
+                let sent = join::candidates(&event, &codec::encode(&*event), None, BoundedTouches::new());
+                let told = |sent| Candidates { first_order: Some(first_order), ..sent };
+                sent.into_iter().for_each(|sent| self.decide(&told(sent)));
+            }
             Input::Event(event) => {
                 let mut arriving = VecDeque::from([*event]);
                 while let Some(event) = arriving.pop_front() {
@@ -73,7 +89,7 @@ impl Pipeline {
         self.touches.entry(journey).or_default().insert(touch.order(), touch.clone());
         for framed in self.events.get(&journey).cloned().unwrap_or_default() {
             let event: Event = codec::decode(&framed).expect("encoded here");
-            if touch.occurred_at <= join::reaches(&event) {
+            if event.action.converts() && touch.occurred_at <= join::reaches(&event) {
                 self.send(&event, &framed, Some(journey));
             }
         }
@@ -81,16 +97,34 @@ impl Pipeline {
 
     fn event(&mut self, event: &Event) -> Vec<Event> {
         let framed = codec::encode(event);
+        let by_customer = self.of_customer(event, &framed);
         match join::route(event) {
-            Routed::Ignored => Vec::new(),
+            Routed::Ignored => by_customer,
             Routed::Conversion { journey, forward_to } => {
                 if let Some(journey) = journey {
                     self.events.entry(journey).or_default().insert(framed.clone());
                 }
                 self.send(event, &framed, journey);
-                forward_to.into_iter().map(|journey| join::forwarded(event, journey)).collect()
+                forward_to.into_iter().map(|journey| join::forwarded(event, journey)).chain(by_customer).collect()
             }
         }
+    }
+
+    /// The copies of events that a delivered event of a customer sets going.
+    fn of_customer(&mut self, event: &Event, framed: &[u8]) -> Vec<Event> {
+        let (Some(customer), None) = (event.customer, event.forwarded_to) else { return Vec::new() };
+        for journey in event.journeys() {
+            self.events.entry(journey).or_default().insert(framed.to_vec());
+        }
+        let (journeys, events) = self.customers.entry(customer).or_default();
+        events.insert(framed.to_vec());
+        let tied = customer::ties(event).into_iter().filter(|(journey, tie)| journeys.add(*journey, tie)).count();
+        let decoded = |framed: &Vec<u8>| codec::decode::<Event>(framed).expect("encoded here");
+        let concerned: Vec<Event> = if tied > 0 { events.iter().map(decoded).collect() } else { vec![event.clone()] };
+        let converting = concerned.iter().filter(|event| event.action.converts());
+        converting
+            .flat_map(|event| journeys.of(event).into_iter().map(|journey| join::forwarded(event, journey)))
+            .collect()
     }
 
     fn send(&mut self, event: &Event, framed: &[u8], journey: Option<JourneyId>) {
@@ -99,20 +133,43 @@ impl Pipeline {
         for (_, touch) in known.take_while(|((at, _), _)| *at <= join::reaches(event)) {
             touches.push(touch.clone());
         }
-        for candidates in join::candidates(event, framed, journey, touches) {
+        let tied = journey.and_then(|journey| {
+            let events = self.events.get(&journey)?.iter();
+            let events: Vec<Event> = events.map(|framed| codec::decode(framed).expect("encoded here")).collect();
+            Some((journey, customer::tie_at(event, journey, &events)?))
+        });
+        let sent = match tied {
+            Some((journey, tie)) => join::candidates_tied(event, framed, journey, touches, tie),
+            None => join::candidates(event, framed, journey, touches),
+        };
+        for candidates in sent {
             self.decide(&candidates);
         }
     }
 
     fn decide(&mut self, candidates: &Candidates) {
-        let state = self.states.entry(candidates.conversion_id).or_default();
+        let conversion = candidates.conversion_id;
+        if self.input(conversion, |state| decide::merge(state, candidates).expect("decodes")) == Merged::Changed {
+            let passed_on = decide::passed_on(&self.states[&conversion], candidates).expect("decodes");
+            passed_on.iter().for_each(|candidates| self.decide(candidates));
+        }
+    }
+
+    fn input(&mut self, conversion: ConversionId, merge: impl FnOnce(&mut ConversionState) -> Merged) -> Merged {
+        let state = self.states.entry(conversion).or_default();
         let before = state.clone();
-        if decide::merge(state, candidates).expect("decodes") == Merged::Unchanged {
+        if merge(state) == Merged::Unchanged {
             assert_eq!(*state, before, "unchanged is unchanged");
             assert_eq!(decided(state, &self.catalog), None, "nothing new, nothing decided");
-            return;
+            return Merged::Unchanged;
         }
         assert!(self.catalog.has_read(decide::read(state).expect("decodes").catalog_needed));
+        self.revise(conversion);
+        Merged::Changed
+    }
+
+    fn revise(&mut self, conversion: ConversionId) {
+        let state = self.states.get_mut(&conversion).expect("merged before");
         let Some(revision) = decided(state, &self.catalog) else { return };
         assert_eq!(decided(state, &self.catalog), None, "deciding again says the same");
         // The changelog gives back what was written to it.

@@ -42,6 +42,8 @@ fields! {
     RefCode "ref_code",
     LandingUrl "landing_url",
     Referrer "referrer",
+    Items "items",
+    RefundOf "refund_of",
 }
 
 /// What is wrong with one field.

@@ -1,6 +1,7 @@
 //! What makes an event the same event: its id, given or derived, and the hash of what was sent. Both are functions of the
 //! request alone, so that a retry at another edge, or a year later, is the same event.
 
+use super::items;
 use super::parse::Content;
 use crate::routes::Client;
 use schemas::id::{PayloadHash, hash_of};
@@ -55,13 +56,18 @@ pub fn payload_hash(content: &Content) -> PayloadHash {
         given.landing_url.as_deref(),
         given.referrer.as_deref(),
     ];
-    // Present or not, then what: both parts of every field, so that fields cannot be taken for one another.
+    // Present or not, then what: both parts of every field, so that fields cannot be taken for one another. What came to
+    // be a field later is named, and only where it is there: so events without it hash as they always did.
+    let items = (!content.items.is_empty()).then(|| items::told(&content.items));
+    let later = [("items", items.as_deref()), ("refund_of", content.refund_of.as_deref())];
+    let later = later.iter().filter_map(|(name, text)| Some([name.as_bytes(), text.as_ref()?.as_bytes()]));
     let parts: Vec<&[u8]> = fields
         .iter()
         .flat_map(|field| match field {
             Some(text) => [b"+".as_slice(), text.as_bytes()],
             None => [b"-".as_slice(), b"".as_slice()],
         })
+        .chain(later.flatten())
         .collect();
     PayloadHash(hash_of("tributary event payload v1", &parts))
 }

@@ -4,11 +4,12 @@
 use super::evidence::Given;
 use super::field::{Field, FieldError, Fields};
 use super::identity::{self, Source};
+use super::items;
 use schemas::decimal::{Amount, Currency};
 use schemas::id::{ConversionId, CustomerId};
 use schemas::limits;
 use schemas::offset::Offset;
-use schemas::record::event::{Action, Event};
+use schemas::record::event::{Action, Event, Item};
 use schemas::time::Micros;
 use schemas::token::MacKeys;
 use serde_json::Value;
@@ -38,6 +39,8 @@ pub struct Content {
     pub properties: Option<String>,
     pub customer: Option<CustomerId>,
     pub evidence: Given,
+    pub items: Vec<Item>,
+    pub refund_of: Option<String>,
 }
 
 /// Why a row is no event, with the id that it gave itself, so that its sender finds it again.
@@ -62,8 +65,10 @@ pub fn parse(row: &RawValue, context: &Context<'_>) -> Result<Event, Refused> {
 fn content(fields: &mut Fields<'_>, context: &Context<'_>) -> Option<Content> {
     let action = action(fields, context.action);
     let order_id = fields.id(Field::OrderId, limits::FOREIGN_ID_BYTES);
+    let refund_of = refund_of(fields, order_id.is_some(), action);
     let event_id = event_id(fields, context, order_id.as_deref(), action);
-    let value = value(fields, action);
+    let items = items::read(fields, action);
+    let value = value(fields, action, items.as_ref().is_some_and(|items| !items.is_empty()));
     let currency = currency(fields);
     let occurred_at = occurred_at(fields);
     let properties = properties(fields);
@@ -81,6 +86,8 @@ fn content(fields: &mut Fields<'_>, context: &Context<'_>) -> Option<Content> {
         properties,
         customer,
         evidence,
+        items: items?,
+        refund_of,
     })
 }
 
@@ -96,13 +103,8 @@ fn action(fields: &mut Fields<'_>, of_path: Option<Action>) -> Option<Action> {
         let reason = format!("not a known action; one of {}", accepted_actions());
         return fields.refuse(Field::Action, "unknown_action", &reason);
     };
-    match (action, of_path) {
-        (Action::Refund | Action::Chargeback, _) => fields.refuse(
-            Field::Action,
-            "action_not_supported_yet",
-            "refunds and chargebacks are not booked by this version, so the event was refused",
-        ),
-        (_, Some(of_path)) if of_path != action => {
+    match of_path {
+        Some(of_path) if of_path != action => {
             fields.refuse(Field::Action, "other_action", &format!("this path takes {} only", of_path.name()))
         }
         _ => Some(action),
@@ -110,8 +112,22 @@ fn action(fields: &mut Fields<'_>, of_path: Option<Action>) -> Option<Action> {
 }
 
 fn accepted_actions() -> String {
-    let accepted = Action::ALL.iter().filter(|action| !matches!(action, Action::Refund | Action::Chargeback));
-    accepted.map(|action| action.name()).collect::<Vec<_>>().join(", ")
+    Action::ALL.map(Action::name).join(", ")
+}
+
+/// The event id of the sale that a refund or a status is about. Without it or an order id nobody would ever find the sale.
+fn refund_of(fields: &mut Fields<'_>, has_order: bool, action: Option<Action>) -> Option<String> {
+    let action = action?;
+    let given = fields.raw(Field::RefundOf).is_some();
+    if given && !action.adjusts() {
+        let reason = format!("a {} is about no other event", action.name());
+        return fields.refuse(Field::RefundOf, "not_for_action", &reason);
+    }
+    if !given && action.adjusts() && !has_order && fields.raw(Field::OrderId).is_none() {
+        let reason = format!("missing, and there is no order_id: which sale is the {} about?", action.name());
+        return fields.refuse(Field::RefundOf, "missing", &reason);
+    }
+    fields.id(Field::RefundOf, limits::FOREIGN_ID_BYTES)
 }
 
 fn event_id(
@@ -127,24 +143,46 @@ fn event_id(
     if order_id.is_none() && fields.raw(Field::OrderId).is_some() {
         return None;
     }
-    let derived = identity::derive(context.source, order_id, action?);
+    // Of one order there can be several refunds: its id tells none of them from another.
+    let adjusts = action?.adjusts();
+    let derived = identity::derive(context.source, order_id.filter(|_| !adjusts), action?);
     derived.or_else(|| {
-        let reason = "missing, and there is neither an order_id nor an Idempotency-Key header: a retry could not be told \
-                      from another event";
+        let reason = match adjusts {
+            true => "missing, and there is no Idempotency-Key header: a retry could not be told from a second one",
+            false => {
+                "missing, and there is neither an order_id nor an Idempotency-Key header: a retry could not be told from \
+                 another event"
+            }
+        };
         fields.refuse(Field::EventId, "missing", reason)
     })
 }
 
-fn value(fields: &mut Fields<'_>, action: Option<Action>) -> Option<Amount> {
+/// Of a refund or a chargeback none means all of it, and items say for themselves what they take back.
+fn value(fields: &mut Fields<'_>, action: Option<Action>, has_items: bool) -> Option<Amount> {
     let Some(text) = fields.text(Field::Value) else {
-        if action == Some(Action::Purchase) && fields.raw(Field::Value).is_none() {
-            return fields.refuse(Field::Value, "missing", "missing; a purchase has a value");
+        let sells = matches!(action, Some(Action::Purchase | Action::Sale | Action::Rebill));
+        if let (Some(action), true, None) = (action, sells, fields.raw(Field::Value)) {
+            return fields.refuse(Field::Value, "missing", &format!("missing; a {} has a value", action.name()));
         }
         return Some(Amount::ZERO);
     };
+    let takes_back = matches!(action, Some(Action::Refund | Action::Chargeback));
     match Amount::parse(&text) {
-        Ok(value) if value >= Amount::ZERO => Some(value),
-        Ok(_) => fields.refuse(Field::Value, "negative_value", "negative; refunds are not supported yet"),
+        Ok(value) if value < Amount::ZERO => {
+            let reason =
+                "negative; what is given back is an event of its own, a refund, with what it gives back as its value";
+            fields.refuse(Field::Value, "negative_value", reason)
+        }
+        Ok(_) if takes_back && has_items => fields.refuse(
+            Field::Value,
+            "items_and_value",
+            "there are items too: give each what it takes back, or no items",
+        ),
+        Ok(value) if takes_back && value.is_zero() => {
+            fields.refuse(Field::Value, "zero_value", "zero; leave the field out where everything is taken back")
+        }
+        Ok(value) => Some(value),
         Err(error) => fields.refuse(Field::Value, "bad_value", &error.to_string()),
     }
 }
@@ -185,12 +223,17 @@ fn event(content: Content, context: &Context<'_>) -> Event {
     let payload_hash = identity::payload_hash(&content);
     let client = context.source.client;
     let (tenant, advertiser) = (&client.tenant, &client.advertiser);
-    let of_event = ConversionId::of_event(tenant, advertiser, &content.event_id);
+    // What adjusts a conversion is where its sale is.
+    let adjusts = content.action.adjusts();
+    let named = if adjusts { content.refund_of.as_ref() } else { Some(&content.event_id) };
+    let of_event = named.map(|event_id| ConversionId::of_event(tenant, advertiser, event_id));
     let of_order = content.order_id.as_deref().map(|order_id| ConversionId::of_order(tenant, advertiser, order_id));
     let claimed = content.occurred_at.unwrap_or(context.received_at);
     Event {
-        conversion_id: of_order.unwrap_or(of_event),
-        event_conversion_id: of_order.map(|_| of_event),
+        conversion_id: of_order
+            .or(of_event)
+            .unwrap_or_else(|| ConversionId::of_event(tenant, advertiser, &content.event_id)),
+        event_conversion_id: of_order.and(of_event),
         event_id: content.event_id,
         tenant: tenant.clone(),
         advertiser: advertiser.clone(),
@@ -210,6 +253,8 @@ fn event(content: Content, context: &Context<'_>) -> Event {
         payload_hash,
         catalog_offset: context.catalog_offset,
         forwarded_to: None,
+        items: content.items,
+        refund_of: content.refund_of,
     }
 }
 

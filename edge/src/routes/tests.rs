@@ -21,6 +21,8 @@ fn campaign_entry(id: &str, effective_from: i64, destination: &str, active: bool
         contract: schemas::name::ContractId::new("standard").expect("a name"),
         look_back_seconds: 30 * 86_400,
         active,
+        minimum_seconds: 0,
+        publisher_contracts: Vec::new(),
     };
     CatalogEntry { campaign: Some(body), ..entry(EntityKind::Campaign, id, effective_from) }
 }
@@ -30,6 +32,8 @@ fn link_entry(code: &str, effective_from: i64, campaign: &str, active: bool) -> 
         campaign: CampaignId::new(campaign).expect("a name"),
         publisher: PublisherId::new("alpha").expect("a name"),
         active,
+        valid_from: None,
+        valid_until: None,
     };
     CatalogEntry { link: Some(body), ..entry(EntityKind::Link, code, effective_from) }
 }
@@ -44,7 +48,7 @@ pub fn catalog() -> Catalog {
     let revoked = ApiKey { active: false, hash: KeyHash::of_api_key("revoked"), ..key.clone() };
     let entries = [
         CatalogEntry {
-            publisher: Some(Publisher { name: "Alpha".into() }),
+            publisher: Some(Publisher { name: "Alpha".into(), customers: vec![], addresses: vec![] }),
             ..entry(EntityKind::Publisher, "alpha", 0)
         },
         campaign_entry("sale", 0, "https://shop.example/p?a=1#top", true),

@@ -125,6 +125,7 @@ fn largest_record(topic: Topic) -> usize {
         | Topic::Decisions
         | Topic::Attributions
         | Topic::Journal
+        | Topic::Payouts
         | Topic::DecideChangelog
         | Topic::SettleChangelog
         | Topic::DeadLetters => RECORD_BYTES,
@@ -140,6 +141,7 @@ fn timestamp_type(topic: Topic) -> &'static str {
         | Topic::Decisions
         | Topic::Attributions
         | Topic::Journal
+        | Topic::Payouts
         | Topic::Catalog
         | Topic::DecideChangelog
         | Topic::SettleChangelog

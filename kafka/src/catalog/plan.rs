@@ -109,6 +109,7 @@ fn section(kind: EntityKind) -> &'static str {
         EntityKind::Coupon => "coupons",
         EntityKind::Contract => "contracts",
         EntityKind::ApiKey => "api_keys",
+        EntityKind::Override => "overrides",
     }
 }
 

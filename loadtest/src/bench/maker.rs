@@ -48,6 +48,7 @@ impl Maker {
             user_agent: Some(format!("{} {} {:016x}", peer.device, peer.country, peer.user_agent_hash)),
             ip_hash: Some(IpHash(peer.ip_hash)),
             params,
+            marks: String::new(),
         }
     }
 
@@ -91,6 +92,8 @@ impl Maker {
             payload_hash: PayloadHash(hash_of("tributary benchmark payload", &[delivered])),
             catalog_offset: self.catalog,
             forwarded_to: None,
+            items: Vec::new(),
+            refund_of: None,
         })
     }
 }

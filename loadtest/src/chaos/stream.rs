@@ -153,6 +153,7 @@ impl RecordWriter {
             user_agent: None,
             ip_hash: None,
             params: BTreeMap::new(),
+            marks: String::new(),
         };
         let key = key::journey(&record.tenant, &record.advertiser, record.journey_id);
         Delivery { topic: Topic::Clicks, key, value: codec::encode(&record) }
@@ -193,6 +194,8 @@ impl RecordWriter {
             payload_hash: PayloadHash(hash_of("chaos payload", &[said.as_bytes()])),
             catalog_offset: self.catalog_offset,
             forwarded_to: None,
+            items: Vec::new(),
+            refund_of: None,
         };
         Delivery { topic: Topic::Events, key: record.key(), value: codec::encode(&record) }
     }

@@ -31,6 +31,10 @@ pub fn candidates<S: Store>(
         Merged::Changed => {}
     }
     // What `merge` let in decodes; an error from here on is the stored state's.
+    for passed_on in decide::passed_on(&state, &input).map_err(corrupt)? {
+        let key = key::conversion(&passed_on.tenant, &passed_on.advertiser, passed_on.conversion_id);
+        task.outbox.push(Output { topic: Topic::Candidates, key, value: codec::encode(&passed_on) });
+    }
     let evidence = decide::read(&state).map_err(corrupt)?;
     let needed = evidence.catalog_needed;
     let catalog = around.catalog(needed).map_err(|missing| match missing {

@@ -3,6 +3,7 @@
 
 use crate::state::StoreError;
 use schemas::id::{ClickId, ConversionId, JourneyId, hash_of};
+use schemas::mark;
 use schemas::name::{CampaignId, LinkCode, PublisherId, TenantId};
 use schemas::offset::{NextOffset, Offset};
 use schemas::record::candidates::Touch;
@@ -90,7 +91,8 @@ pub fn head(key: &TouchKey) -> u64 {
     u64::from_be_bytes(head)
 }
 
-/// Catalog offset, then campaign, publisher and link, each after its length (names have at most 64 bytes).
+/// Catalog offset, then campaign, publisher and link, each after its length (names have at most 64 bytes), then the click's
+/// marks, to the end: nearly always nothing.
 pub fn touch_value(click: &ClickView<'_>, value: &mut Vec<u8>) {
     value.clear();
     value.extend_from_slice(&click.catalog_offset.0.to_be_bytes());
@@ -98,6 +100,8 @@ pub fn touch_value(click: &ClickView<'_>, value: &mut Vec<u8>) {
         value.push(name.len() as u8);
         value.extend_from_slice(name.as_bytes());
     }
+    // A value's length is one byte in runs and index.
+    value.extend_from_slice(mark::fitting(click.marks, usize::from(u8::MAX) - value.len()).as_bytes());
 }
 
 pub fn read_touch(key: &TouchKey, value: &[u8]) -> Result<Touch, StoreError> {
@@ -111,6 +115,7 @@ pub fn read_touch(key: &TouchKey, value: &[u8]) -> Result<Touch, StoreError> {
     };
     let mut named = || name().ok_or_else(corrupt);
     let (campaign, publisher, link) = (named()?, named()?, named()?);
+    let marks = std::str::from_utf8(rest).map_err(|_| corrupt())?.to_owned();
     let (mut click_id, mut journey_id) = (ClickId::default(), JourneyId::default());
     journey_id.0.copy_from_slice(&key[..16]);
     click_id.0.copy_from_slice(&key[JOURNEY_PREFIX + 8..]);
@@ -122,6 +127,7 @@ pub fn read_touch(key: &TouchKey, value: &[u8]) -> Result<Touch, StoreError> {
         publisher: PublisherId::new(publisher).map_err(|_| corrupt())?,
         link: LinkCode::new(link).map_err(|_| corrupt())?,
         catalog_offset: Offset(i64::from_be_bytes(*offset)),
+        marks,
     })
 }
 

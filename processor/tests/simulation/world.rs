@@ -42,13 +42,8 @@ fn entry(kind: EntityKind, id: &str) -> CatalogEntry {
 
 /// Linear pays, so that several publishers share a conversion.
 pub fn catalog() -> Catalog {
-    let contract = Contract {
-        commission_rate_ppm: Ppm(125_000),
-        platform_share_ppm: Ppm(300_000),
-        paying_model: Model::Linear,
-        hold_days: 30,
-        evidence_order: vec![EvidenceSource::Coupon, EvidenceSource::ClickId, EvidenceSource::LandingUrl],
-    };
+    let order = vec![EvidenceSource::Coupon, EvidenceSource::ClickId, EvidenceSource::LandingUrl];
+    let contract = Contract::percentage(Ppm(125_000), Ppm(300_000), Model::Linear, 30, order);
     let campaign = Campaign {
         advertiser: advertiser(),
         name: "Summer".into(),
@@ -56,6 +51,8 @@ pub fn catalog() -> Catalog {
         contract: ContractId::new("standard").expect("a name"),
         look_back_seconds: 30 * 24 * 3600,
         active: true,
+        minimum_seconds: 0,
+        publisher_contracts: Vec::new(),
     };
     let mut catalog = Catalog::default();
     catalog.apply(Offset(0), CatalogEntry { contract: Some(contract), ..entry(EntityKind::Contract, "standard") });
@@ -105,6 +102,7 @@ pub fn click(journey: u8, nth: u8, publisher: &str) -> Click {
         user_agent: None,
         ip_hash: None,
         params: std::collections::BTreeMap::new(),
+        marks: String::new(),
     }
 }
 
@@ -145,6 +143,8 @@ pub fn purchase_naming(token: &Click, landing: &Click) -> Event {
         payload_hash: PayloadHash([0; 16]),
         catalog_offset: Offset(1),
         forwarded_to: None,
+        items: Vec::new(),
+        refund_of: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Holds the versions of every entity so that a clone costs a pointer per shard, and a change after it copies one shard.
 //! What a version means is the catalog's.
 
-use crate::name::TenantId;
+use crate::name::{CampaignId, PublisherId, TenantId};
 use crate::offset::Offset;
 use crate::record::catalog::{CatalogEntry, EntityKind};
 use std::borrow::Borrow;
@@ -11,22 +11,32 @@ use std::sync::Arc;
 
 /// A change copies one shard: of a million links about 4,000, half a millisecond.
 const SHARDS: usize = 256;
-const KINDS: usize = 8;
+const KINDS: usize = 9;
 
 /// In the order of the log.
 type Versions = Vec<(Offset, Arc<CatalogEntry>)>;
 type Shard<V> = HashMap<Key, V>;
+/// Ids, by tenant and by what they are about.
+type Overrides = HashMap<(TenantId, OverrideScope), Vec<Box<str>>>;
+/// A campaign, a publisher, or both.
+pub type OverrideScope = (Option<CampaignId>, Option<PublisherId>);
 
 #[derive(Clone, Debug)]
 pub struct Store {
     kinds: [Sharded<Versions>; KINDS],
     /// The first tenant that had a link code, under an empty tenant's name.
     link_owners: Sharded<TenantId>,
+    /// The ids of overrides, by what any of their versions is about (`override_scope`).
+    overrides: Arc<Overrides>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Store { kinds: std::array::from_fn(|_| Sharded::default()), link_owners: Sharded::default() }
+        Store {
+            kinds: std::array::from_fn(|_| Sharded::default()),
+            link_owners: Sharded::default(),
+            overrides: Arc::default(),
+        }
     }
 }
 
@@ -35,6 +45,13 @@ impl Store {
     pub fn add(&mut self, offset: Offset, entry: Arc<CatalogEntry>) {
         if entry.kind == EntityKind::Link {
             self.link_owners.entry("", &entry.id, || entry.tenant.clone());
+        }
+        if let Some(exception) = &entry.exception {
+            let key = (entry.tenant.clone(), (exception.campaign.clone(), exception.publisher.clone()));
+            let ids = Arc::make_mut(&mut self.overrides).entry(key).or_default();
+            if !ids.iter().any(|id| **id == *entry.id) {
+                ids.push(entry.id.as_str().into());
+            }
         }
         let kind = &mut self.kinds[index(entry.kind)];
         let versions = kind.entry(entry.tenant.as_str(), &entry.id, Versions::new);
@@ -49,6 +66,16 @@ impl Store {
 
     pub fn link_owner(&self, code: &str) -> Option<&TenantId> {
         self.link_owners.get("", code)
+    }
+
+    /// Whether there is any override at all: nearly always there is none.
+    pub fn has_overrides(&self) -> bool {
+        !self.overrides.is_empty()
+    }
+
+    /// The overrides that ever were about exactly this.
+    pub fn overrides(&self, tenant: &TenantId, scope: OverrideScope) -> &[Box<str>] {
+        self.overrides.get(&(tenant.clone(), scope)).map_or(&[], Vec::as_slice)
     }
 
     pub fn all(&self, kind: EntityKind) -> impl Iterator<Item = &Versions> {
@@ -72,6 +99,7 @@ fn index(kind: EntityKind) -> usize {
         EntityKind::Coupon => 5,
         EntityKind::Contract => 6,
         EntityKind::ApiKey => 7,
+        EntityKind::Override => 8,
     }
 }
 

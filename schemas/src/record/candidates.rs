@@ -1,6 +1,6 @@
 //! `candidates`: an event with the touches of one journey that could earn its conversion; from join to decide.
 
-use crate::id::{ClickId, ConversionId, JourneyId};
+use crate::id::{ClickId, ConversionId, CustomerId, JourneyId};
 use crate::name::{AdvertiserId, CampaignId, LinkCode, PublisherId, TenantId};
 use crate::offset::Offset;
 use crate::time::Micros;
@@ -21,6 +21,26 @@ pub struct Candidates {
     /// By (time, id): the first and the last `limits::TOUCHES_EACH_END` of the journey.
     pub touches: Vec<Touch>,
     pub touches_total: i64,
+    /// Where the journey is the customer's by an earlier event, and not by this event's own evidence.
+    pub tie: Option<CustomerTie>,
+    /// The earliest order of the event's customer, as far as join has heard; sent again when an earlier one appears.
+    pub first_order: Option<FirstOrder>,
+}
+
+/// An event named this customer and a journey.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CustomerTie {
+    pub customer: CustomerId,
+    /// When that event took place; of several the least counts, by (time, event id).
+    pub at: Micros,
+    pub event_id: String,
+}
+
+/// A customer's earliest order at an advertiser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FirstOrder {
+    pub at: Micros,
+    pub conversion_id: ConversionId,
 }
 
 /// A click as attribution sees it.
@@ -33,6 +53,8 @@ pub struct Touch {
     pub publisher: PublisherId,
     pub link: LinkCode,
     pub catalog_offset: Offset,
+    /// As the click's.
+    pub marks: String,
 }
 
 impl Touch {

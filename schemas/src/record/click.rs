@@ -29,4 +29,6 @@ pub struct Click {
     pub ip_hash: Option<IpHash>,
     /// `sub1`..`sub10` and `source`, aliases resolved.
     pub params: BTreeMap<String, String>,
+    /// What the edge noticed (`marks`); empty for nearly every click.
+    pub marks: String,
 }

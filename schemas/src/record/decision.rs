@@ -45,6 +45,44 @@ pub struct Decision {
     pub clock_ahead_micros: i64,
     pub catalog_offset: Offset,
     pub same_as: Option<ConversionId>,
+    /// What the contract's rules against fraud found; none where they found nothing.
+    pub fraud: Option<FraudVerdict>,
+    /// The command that holds, where any was given.
+    pub command: Option<CommandNote>,
+    /// What became of the conversion.
+    pub status: Status,
+    /// The commission before refunds, chargebacks and status, where they change it.
+    pub full_commission: Option<Amount>,
+    /// What of the value was refunded.
+    pub refunded: Option<Amount>,
+    /// What of the value was charged back and not won back.
+    pub charged_back: Option<Amount>,
+}
+
+/// The life of a conversion as far as its own events and contract tell it; whether it is paid out is settle's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing is due until it is approved.
+    Pending,
+    Approved,
+    Rejected,
+    PartlyRefunded,
+    Refunded,
+    ChargedBack,
+}
+
+impl Status {
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Pending => "pending",
+            Status::Approved => "approved",
+            Status::Rejected => "rejected",
+            Status::PartlyRefunded => "partly_refunded",
+            Status::Refunded => "refunded",
+            Status::ChargedBack => "charged_back",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +92,10 @@ pub enum Outcome {
     Unattributed,
     TooLate,
     SameAsOrder,
+    /// Somebody would earn, and nothing is booked until a person releases it.
+    Held,
+    /// Somebody would have earned; the contract or a person says no.
+    Rejected,
 }
 
 impl Outcome {
@@ -63,6 +105,8 @@ impl Outcome {
             Outcome::Unattributed => "unattributed",
             Outcome::TooLate => "too_late",
             Outcome::SameAsOrder => "same_as_order",
+            Outcome::Held => "held",
+            Outcome::Rejected => "rejected",
         }
     }
 }
@@ -74,6 +118,9 @@ pub struct PublisherShare {
     pub commission: Amount,
     pub payout: Amount,
     pub platform_fee: Amount,
+    /// Where the publisher has terms of its own instead of the campaign's.
+    pub contract: Option<ContractId>,
+    pub contract_version: Option<i32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,4 +152,35 @@ pub struct DeliveryNote {
     pub event_id: String,
     pub reason: String,
     pub value: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FraudVerdict {
+    /// The sum of the findings' scores.
+    pub score: i32,
+    /// As the contract has them.
+    pub hold_at: Option<i32>,
+    pub reject_at: Option<i32>,
+    pub findings: Vec<FraudFinding>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FraudFinding {
+    /// A code.
+    pub rule: String,
+    pub score: i32,
+    pub measured: String,
+    /// The click that it is about; none for a synthetic touch.
+    pub click_id: Option<ClickId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandNote {
+    pub command_id: String,
+    pub verb: String,
+    pub by: String,
+    pub why: String,
+    pub issued_at: Micros,
+    /// A code: what came of it.
+    pub effect: String,
 }

@@ -38,6 +38,21 @@ pub struct Event {
     pub catalog_offset: Offset,
     /// The journey that join forwarded it to; none as delivered.
     pub forwarded_to: Option<JourneyId>,
+    /// What was sold, or what of it a refund takes back; often nobody says.
+    pub items: Vec<Item>,
+    /// The event id of the sale that a refund or a status is about, where it names no order.
+    pub refund_of: Option<String>,
+}
+
+/// A line of an order, or what a refund takes back of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    pub sku: String,
+    pub category: Option<String>,
+    /// Pieces, 1 or more; in a refund 0: all of them.
+    pub quantity: i32,
+    /// Of all its pieces together; in a refund 0: the part of its value that `quantity` is.
+    pub value: Amount,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,10 +65,19 @@ pub enum Action {
     DropOff,
     Refund,
     Chargeback,
+    /// Somebody who may buy: what it is worth is known when the sale comes, or a contract says it.
+    Lead,
+    /// A purchase that its network has confirmed.
+    Sale,
+    /// A subscription's next payment: another sale within the conversion.
+    Rebill,
+    ChargebackWon,
+    Approved,
+    Rejected,
 }
 
 impl Action {
-    pub const ALL: [Action; 7] = [
+    pub const ALL: [Action; 13] = [
         Action::Purchase,
         Action::Signup,
         Action::Custom,
@@ -61,6 +85,12 @@ impl Action {
         Action::DropOff,
         Action::Refund,
         Action::Chargeback,
+        Action::Lead,
+        Action::Sale,
+        Action::Rebill,
+        Action::ChargebackWon,
+        Action::Approved,
+        Action::Rejected,
     ];
 
     pub fn name(self) -> &'static str {
@@ -72,6 +102,12 @@ impl Action {
             Action::DropOff => "drop_off",
             Action::Refund => "refund",
             Action::Chargeback => "chargeback",
+            Action::Lead => "lead",
+            Action::Sale => "sale",
+            Action::Rebill => "rebill",
+            Action::ChargebackWon => "chargeback_won",
+            Action::Approved => "approved",
+            Action::Rejected => "rejected",
         }
     }
 
@@ -82,8 +118,44 @@ impl Action {
     /// Whether an event of this kind is a conversion: one that can earn. Funnel steps are recorded and decide nothing.
     pub fn converts(self) -> bool {
         match self {
-            Action::Purchase | Action::Signup | Action::Custom => true,
-            Action::AddToCart | Action::DropOff | Action::Refund | Action::Chargeback => false,
+            Action::Purchase | Action::Signup | Action::Custom | Action::Lead | Action::Sale | Action::Rebill => true,
+            Action::AddToCart
+            | Action::DropOff
+            | Action::Refund
+            | Action::Chargeback
+            | Action::ChargebackWon
+            | Action::Approved
+            | Action::Rejected => false,
+        }
+    }
+
+    /// Whether an event of this kind says what became of a conversion: it earns nothing and brings no evidence.
+    pub fn adjusts(self) -> bool {
+        match self {
+            Action::Refund | Action::Chargeback | Action::ChargebackWon | Action::Approved | Action::Rejected => true,
+            Action::Purchase
+            | Action::Signup
+            | Action::Custom
+            | Action::AddToCart
+            | Action::DropOff
+            | Action::Lead
+            | Action::Sale
+            | Action::Rebill => false,
+        }
+    }
+
+    /// What a contract calls it, where one can have a rate for it: a sale is a purchase.
+    pub fn paid_as(self) -> Option<Action> {
+        match self {
+            Action::Purchase | Action::Sale => Some(Action::Purchase),
+            Action::Signup | Action::Custom | Action::Lead | Action::Rebill => Some(self),
+            Action::AddToCart
+            | Action::DropOff
+            | Action::Refund
+            | Action::Chargeback
+            | Action::ChargebackWon
+            | Action::Approved
+            | Action::Rejected => None,
         }
     }
 }
@@ -159,10 +231,17 @@ impl Event {
         journeys
     }
 
+    /// What makes it the same event as another of its conversion: the id, and for what adjusts a conversion the kind, so
+    /// that a refund sent under its sale's id is no repeat of the sale.
+    pub fn identity(&self) -> (&str, Option<Action>) {
+        (&self.event_id, Some(self.action).filter(|action| action.adjusts()))
+    }
+
     /// The record's Kafka key: the journey that join forwarded it to, else that of the strongest evidence that names
-    /// one, else the conversion.
+    /// one, else the conversion. What adjusts a conversion needs no journey.
     pub fn key(&self) -> String {
-        let journey = self.forwarded_to.or_else(|| self.evidence.iter().find_map(|evidence| evidence.journey_id));
+        let named = || self.evidence.iter().find_map(|evidence| evidence.journey_id);
+        let journey = self.forwarded_to.or_else(named).filter(|_| !self.action.adjusts());
         match journey {
             Some(journey) => key::journey(&self.tenant, &self.advertiser, journey),
             None => key::conversion(&self.tenant, &self.advertiser, self.conversion_id),

@@ -2,9 +2,11 @@
 
 use crate::decimal::{Amount, Currency};
 use crate::id::{ConversionId, JourneyId};
-use crate::name::{CampaignId, ContractId, PublisherId};
-use crate::record::candidates::Touch;
-use crate::time::Micros;
+use crate::name::{AdvertiserId, CampaignId, ContractId, PublisherId};
+use crate::offset::Offset;
+use crate::record::candidates::{CustomerTie, FirstOrder, Touch};
+use crate::record::command::ConversionCommand;
+use crate::time::{Micros, Month};
 use serde::{Deserialize, Serialize};
 
 /// decide's state of one conversion: the set of evidence, what is decided, what is booked.
@@ -19,6 +21,12 @@ pub struct ConversionState {
     #[serde(skip)]
     pub decision: Option<Vec<u8>>,
     pub booked: Vec<Booked>,
+    /// By (time, id): the last ones.
+    pub commands: Vec<ConversionCommand>,
+    /// Further orders, after `same_as`, that this event id belongs to, by id: a refund that names the event goes on to all.
+    pub orders: Vec<ConversionId>,
+    /// The earliest order of the customer, by (time, conversion).
+    pub first_order: Option<FirstOrder>,
 }
 
 /// What was reported under one event id with one payload: its least delivery by (time, receipt). Of several payloads
@@ -35,6 +43,8 @@ pub struct JourneyTouches {
     pub journey_id: JourneyId,
     pub touches_total: i64,
     pub touches: Vec<Touch>,
+    /// Where an earlier event ties the journey to the customer: the least tie.
+    pub tie: Option<CustomerTie>,
 }
 
 /// What is booked for one publisher of a conversion, cumulative.
@@ -50,7 +60,7 @@ pub struct Booked {
     pub platform_fee: Amount,
 }
 
-/// settle's state of one conversion in one publisher account: what was booked, cumulative.
+/// settle's state of one conversion in one publisher account and currency: what was booked, cumulative.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettledState {
     pub revision: i32,
@@ -59,13 +69,51 @@ pub struct SettledState {
     pub payout: Amount,
     pub platform_fee: Amount,
     pub hold_until: Micros,
+    /// Of `payout`: what statements have said so far.
+    pub stated: Amount,
+    /// None where only an earlier version of this record knew the conversion.
+    pub advertiser: Option<AdvertiserId>,
+    pub campaign: Option<CampaignId>,
+    /// The conversion's time.
+    pub occurred_at: Micros,
+    /// What of the sale's value counts for the month's tier; none under a contract without tiers.
+    pub tier_value: Option<Amount>,
 }
 
-/// settle's balance of one publisher account in one currency.
+/// settle's balance of one publisher account in one currency. What is booked is
+/// `held - clawback + payable + in_payment + paid` (P5).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BalanceState {
-    /// Booked and not yet payable.
+    /// Booked and not yet in a statement.
     pub held: Amount,
     /// Conversions that have earned something.
     pub conversions: i64,
+    /// Booked reductions of what statements have said, not yet in a statement themselves.
+    pub clawback: Amount,
+    /// In statements and in no payout; negative where the publisher owes it.
+    pub payable: Amount,
+    /// In payouts that are neither settled nor failed.
+    pub in_payment: Amount,
+    /// In settled payouts.
+    pub paid: Amount,
+    /// Of `payable`: failed payouts that came back since the last statement.
+    pub returned: Amount,
+    /// How many statements there are.
+    pub statements: i64,
+}
+
+/// settle's state of a publisher's month on a campaign in one currency: what counts for the contract's tiers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MonthState {
+    pub advertiser: AdvertiserId,
+    pub campaign: CampaignId,
+    pub currency: Currency,
+    /// By event time.
+    pub month: Month,
+    pub count: i64,
+    pub revenue: Amount,
+    /// As conversions booked it, without the month's correction.
+    pub commission: Amount,
+    /// Of the run that first closed it: the terms stay those.
+    pub catalog_offset: Option<Offset>,
 }

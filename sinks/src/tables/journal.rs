@@ -1,10 +1,11 @@
-//! `journal`: one row per posting of an entry.
+//! `journal`: one row per posting of an entry; commands of settlement have none.
 
 use crate::rows::{Decimal, Position, Table, Uuid};
 use clickhouse::Row;
+use schemas::codec::DecodeError;
 use schemas::decimal::Currency;
 use schemas::name::{AdvertiserId, CampaignId, ContractId, PublisherId, TenantId};
-use schemas::record::journal::JournalEntry;
+use schemas::record::journal::{JournalEntry, JournalRecord};
 use schemas::time::Micros;
 use serde::Serialize;
 
@@ -42,6 +43,13 @@ impl Table for Journal {
     const NAME: &'static str = "journal";
     type Record = JournalEntry;
     type Row = PostingRow;
+
+    fn read(value: &[u8]) -> Result<Option<JournalEntry>, DecodeError> {
+        match JournalRecord::read(value)? {
+            JournalRecord::Entry(entry) => Ok(Some(*entry)),
+            JournalRecord::Run(_) | JournalRecord::Payout(_) => Ok(None),
+        }
+    }
 
     fn rows(entry: JournalEntry, at: Position, rows: &mut Vec<PostingRow>) {
         rows.extend((0..).zip(entry.postings).map(|(number, posting)| PostingRow {

@@ -56,11 +56,31 @@ fn every_error_of_a_row_names_its_field_and_value() {
         (r#"{"action":null,"event_id":"e"}"#, vec![("action", "missing", "null")]),
         (r#"{"action":"buy","event_id":"e"}"#, vec![("action", "unknown_action", r#""buy""#)]),
         (r#"{"action":true,"event_id":"e"}"#, vec![("action", "wrong_type", "true")]),
+        (r#"{"action":"refund","order_id":"o","value":1}"#, vec![("event_id", "missing", "")]),
+        (r#"{"action":"chargeback","event_id":"e"}"#, vec![("refund_of", "missing", "")]),
+        (r#"{"action":"refund"}"#, vec![("refund_of", "missing", ""), ("event_id", "missing", "")]),
+        (r#"{"action":"signup","event_id":"e","refund_of":"f"}"#, vec![("refund_of", "not_for_action", r#""f""#)]),
+        (r#"{"action":"refund","event_id":"r","refund_of":""}"#, vec![("refund_of", "empty", "\"\"")]),
+        (r#"{"action":"refund","event_id":"r","order_id":"o","value":-1}"#, vec![("value", "negative_value", "-1")]),
+        (r#"{"action":"refund","event_id":"r","order_id":"o","value":0}"#, vec![("value", "zero_value", "0")]),
         (
-            r#"{"action":"refund","order_id":"o","value":1}"#,
-            vec![("action", "action_not_supported_yet", r#""refund""#)],
+            r#"{"action":"refund","event_id":"r","order_id":"o","value":1,"items":[{"sku":"a"}]}"#,
+            vec![("value", "items_and_value", "1")],
         ),
-        (r#"{"action":"chargeback","event_id":"e"}"#, vec![("action", "action_not_supported_yet", r#""chargeback""#)]),
+        (r#"{"action":"rebill","event_id":"b","order_id":"o"}"#, vec![("value", "missing", "")]),
+        (r#"{"action":"signup","event_id":"e","items":{}}"#, vec![("items", "malformed", "{}")]),
+        (
+            r#"{"action":"signup","event_id":"e","items":[{"sku":"a"}]}"#,
+            vec![("items", "bad_item", r#"[{"sku":"a"}]"#)],
+        ),
+        (
+            r#"{"action":"signup","event_id":"e","items":[{"sku":"a","value":1,"quantity":1.5}]}"#,
+            vec![("items", "bad_item", r#"[{"sku":"a","value":1,"quantity":1.5}]"#)],
+        ),
+        (
+            r#"{"action":"signup","event_id":"e","items":[{"sku":"a","value":1,"price":1}]}"#,
+            vec![("items", "malformed", r#"[{"sku":"a","value":1,"price":1}]"#)],
+        ),
         (r#"{"action":"purchase","event_id":"e"}"#, vec![("value", "missing", "")]),
         (r#"{"action":"purchase","value":1}"#, vec![("event_id", "missing", "")]),
         (r#"{"action":"add_to_cart"}"#, vec![("event_id", "missing", "")]),
@@ -185,6 +205,44 @@ fn the_conversion_is_that_of_the_order_and_else_that_of_the_event() {
 }
 
 #[test]
+fn what_adjusts_a_conversion_goes_where_its_sale_is() {
+    let client = client();
+    let of_event = |id: &str| ConversionId::of_event(&client.tenant, &client.advertiser, id);
+    let of_order = ConversionId::of_order(&client.tenant, &client.advertiser, "o");
+    for (row, conversion, other) in [
+        (r#"{"action":"refund","event_id":"r","order_id":"o","value":"1.50"}"#, of_order, None),
+        (r#"{"action":"refund","event_id":"r","refund_of":"e"}"#, of_event("e"), None),
+        (r#"{"action":"chargeback","event_id":"c","refund_of":"e","order_id":"o"}"#, of_order, Some(of_event("e"))),
+        (r#"{"action":"chargeback_won","event_id":"w","order_id":"o"}"#, of_order, None),
+        (r#"{"action":"rejected","event_id":"n","refund_of":"e"}"#, of_event("e"), None),
+        (r#"{"action":"approved","event_id":"y","order_id":"o"}"#, of_order, None),
+        (r#"{"action":"rebill","event_id":"b","order_id":"o","value":1}"#, of_order, Some(of_event("b"))),
+    ] {
+        let event = good(row);
+        assert_eq!((event.conversion_id, event.event_conversion_id), (conversion, other), "{row}");
+        assert_eq!(event.key(), format!("default/acme/c/{conversion}"), "{row}");
+    }
+    let keyed = parsed_with(r#"{"action":"refund","order_id":"o"}"#, None, Some("k")).expect("good");
+    assert_eq!((keyed.conversion_id, keyed.event_conversion_id, keyed.value), (of_order, None, Amount::ZERO));
+}
+
+#[test]
+fn items_are_read_exactly_and_those_of_a_refund_may_say_less() {
+    let items = |row: &str| -> Vec<(String, Option<String>, i32, String)> {
+        let shown = |item: Item| (item.sku, item.category, item.quantity, item.value.to_string());
+        good(row).items.into_iter().map(shown).collect()
+    };
+    let sold = r#"{"action":"purchase","order_id":"o","value":9,"items":[
+        {"sku":"a","quantity":2,"value":"1.10"},{"sku":7,"category":"books","value":7.9}]}"#;
+    let expected = [("a", None, 2, "1.100000"), ("7", Some("books"), 1, "7.900000")];
+    let owned =
+        expected.map(|(sku, category, pieces, value)| (sku.into(), category.map(String::from), pieces, value.into()));
+    assert_eq!(items(sold), owned);
+    let refund = r#"{"action":"refund","event_id":"r","order_id":"o","items":[{"sku":"a"},{"sku":"a","quantity":1}]}"#;
+    assert_eq!(items(refund), [0, 1].map(|pieces| ("a".into(), None, pieces, "0.000000".into())));
+}
+
+#[test]
 fn a_path_that_names_the_action_takes_no_other() {
     let row = r#"{"event_id":"e","value":1}"#;
     assert_eq!(parsed_with(row, Some(Action::Purchase), None).expect("good").action, Action::Purchase);
@@ -206,6 +264,11 @@ fn the_payload_hash_is_of_the_meaning() {
         (r#"{"event_id":"e","value":1.5,"action":"purchase"}"#, false),
         (r#"{"event_id":"e","properties":{"a":2,"b":1},"value":1.5,"action":"purchase","ref_code":"R"}"#, false),
         (r#"{"event_id":"e","properties":{"a":2,"b":1},"value":1.5,"action":"purchase","occurred_at":1}"#, false),
+        (r#"{"event_id":"e","properties":{"b":1,"a":2},"value":1.5,"action":"purchase","items":[]}"#, true),
+        (
+            r#"{"event_id":"e","properties":{"b":1,"a":2},"value":1.5,"action":"purchase","items":[{"sku":"a","value":1}]}"#,
+            false,
+        ),
     ] {
         assert_eq!(good(row).payload_hash == hash, same, "{row}");
     }

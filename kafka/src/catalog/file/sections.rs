@@ -1,16 +1,18 @@
 //! The sections of a catalog file, one function an entity: which fields it has and what each may be.
 
 use super::fields::{Fields, Noted, boolean, display_name, one_of, time};
-use super::terms::{destination, hold_days, look_back_seconds, percent};
+use super::terms::{destination, look_back_seconds};
 use super::tree::{Node, Value};
-use super::{Body, DefaultTime, Draft, File, KeyDraft, Reference};
+use super::{Body, DefaultTime, Draft, File, KeyDraft, Reference, contract};
 use crate::catalog::problem::Problem;
 use schemas::catalog::coupon_id;
 use schemas::name::{AdvertiserId, ApiKeyId, BadName, CampaignId, ContractId, CouponCode, LinkCode, PublisherId};
-use schemas::record::attribution::Model;
-use schemas::record::catalog::{Advertiser, Campaign, Contract, Coupon, EntityKind, Link, Publisher};
+use schemas::record::catalog::{Advertiser, Campaign, Coupon, EntityKind, Link, Publisher, PublisherContract};
 use schemas::record::event::EvidenceSource;
 use std::path::PathBuf;
+
+/// Each conversion of the campaign looks through them.
+const PUBLISHER_CONTRACTS: usize = 1000;
 
 pub struct Section {
     pub name: &'static str,
@@ -22,8 +24,8 @@ pub struct Section {
 }
 
 /// What reading a body leaves besides the body.
-struct Notes<'a> {
-    problems: &'a mut Vec<Problem>,
+pub struct Notes<'a> {
+    pub problems: &'a mut Vec<Problem>,
     references: Vec<Reference>,
 }
 
@@ -39,9 +41,9 @@ pub const SECTIONS: [Section; 7] = [
     Section {
         name: "contracts",
         kind: EntityKind::Contract,
-        known: &["id", "commission", "platform_share", "paying_model", "hold_days", "evidence_order", "effective_from"],
+        known: &contract::KNOWN,
         id: |fields, problems| id(fields, problems, |text| name(ContractId::new(text))),
-        body: contract,
+        body: |fields, notes| contract::contract(fields, notes).map(Body::Contract),
     },
     Section {
         name: "publishers",
@@ -53,14 +55,24 @@ pub const SECTIONS: [Section; 7] = [
     Section {
         name: "campaigns",
         kind: EntityKind::Campaign,
-        known: &["id", "advertiser", "name", "destination", "contract", "look_back", "active", "effective_from"],
+        known: &[
+            "id",
+            "advertiser",
+            "name",
+            "destination",
+            "contract",
+            "look_back",
+            "active",
+            "publisher_contracts",
+            "effective_from",
+        ],
         id: |fields, problems| id(fields, problems, |text| name(CampaignId::new(text))),
         body: campaign,
     },
     Section {
         name: "links",
         kind: EntityKind::Link,
-        known: &["code", "campaign", "publisher", "active", "effective_from"],
+        known: &["code", "campaign", "publisher", "active", "valid_from", "valid_until", "effective_from"],
         id: |fields, problems| {
             fields.required("code", problems, |text| name(LinkCode::new(text))).map(|code| code.to_string())
         },
@@ -69,7 +81,16 @@ pub const SECTIONS: [Section; 7] = [
     Section {
         name: "coupons",
         kind: EntityKind::Coupon,
-        known: &["code", "advertiser", "campaign", "publisher", "active", "effective_from"],
+        known: &[
+            "code",
+            "advertiser",
+            "campaign",
+            "publisher",
+            "active",
+            "valid_from",
+            "valid_until",
+            "effective_from",
+        ],
         id: |fields, problems| {
             let code = fields.required("code", problems, |text| name(CouponCode::fold(text)));
             let advertiser = fields.required("advertiser", problems, |text| name(AdvertiserId::new(text)));
@@ -137,27 +158,11 @@ fn advertiser(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted>
 }
 
 fn publisher(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
-    Ok(Body::Publisher(Publisher { name: fields.required("name", notes.problems, display_name)? }))
+    let name = fields.required("name", notes.problems, display_name)?;
+    Ok(Body::Publisher(Publisher { name, customers: Vec::new(), addresses: Vec::new() }))
 }
 
-fn contract(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
-    // All fields are read before the first is asked for, so that all problems are found.
-    let commission = fields.required("commission", notes.problems, percent);
-    let platform_share = fields.required("platform_share", notes.problems, percent);
-    let model = |text: &str| one_of(text, &Model::ALL, Model::name);
-    let paying_model = fields.required("paying_model", notes.problems, model);
-    let hold_days = fields.required("hold_days", notes.problems, hold_days);
-    let evidence_order = evidence_order(fields, notes.problems);
-    Ok(Body::Contract(Contract {
-        commission_rate_ppm: commission?,
-        platform_share_ppm: platform_share?,
-        paying_model: paying_model?,
-        hold_days: hold_days?,
-        evidence_order: evidence_order?,
-    }))
-}
-
-fn evidence_order(fields: &Fields<'_>, problems: &mut Vec<Problem>) -> Result<Vec<EvidenceSource>, Noted> {
+pub fn evidence_order(fields: &Fields<'_>, problems: &mut Vec<Problem>) -> Result<Vec<EvidenceSource>, Noted> {
     let field = "evidence_order";
     let Some(items) = fields.list(field, problems)? else { return Ok(EvidenceSource::DEFAULT_ORDER.to_vec()) };
     let noted_before = problems.len();
@@ -189,6 +194,7 @@ fn campaign(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
     let destination = fields.required("destination", notes.problems, destination);
     let look_back_seconds = fields.required("look_back", notes.problems, look_back_seconds);
     let active = active(fields, notes.problems);
+    let publisher_contracts = publisher_contracts(fields, notes);
     Ok(Body::Campaign(Campaign {
         advertiser: advertiser?,
         name: name?,
@@ -196,14 +202,50 @@ fn campaign(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
         contract: contract?,
         look_back_seconds: look_back_seconds?,
         active: active?,
+        minimum_seconds: 0,
+        publisher_contracts: publisher_contracts?,
     }))
+}
+
+/// Each publisher once, sorted, so that another order of writing is no other version.
+fn publisher_contracts(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Vec<PublisherContract>, Noted> {
+    const FIELD: &str = "publisher_contracts";
+    let items = fields.list(FIELD, notes.problems)?.unwrap_or_default();
+    let noted_before = notes.problems.len();
+    if items.len() > PUBLISHER_CONTRACTS {
+        let reason = format!("{} publishers; at most {PUBLISHER_CONTRACTS}", items.len());
+        notes.problems.push(Problem::without_value(fields.line_of(FIELD), fields.path(FIELD), reason));
+    }
+    let mut contracts: Vec<PublisherContract> = Vec::with_capacity(items.len());
+    for item in items {
+        let known = ["publisher", "contract"];
+        let Some(own) = Fields::open(item, "campaigns.publisher_contracts", &known, notes.problems) else { continue };
+        let publisher = notes.reference(&own, "publisher", EntityKind::Publisher, PublisherId::new);
+        let contract = notes.reference(&own, "contract", EntityKind::Contract, ContractId::new);
+        let (Ok(publisher), Ok(contract)) = (publisher, contract) else { continue };
+        if contracts.iter().any(|earlier| earlier.publisher == publisher) {
+            let problem = Problem::new(own.line, own.path("publisher"), publisher.as_str(), "named twice");
+            notes.problems.push(problem);
+        }
+        contracts.push(PublisherContract { publisher, contract });
+    }
+    contracts.sort_by(|a, b| a.publisher.cmp(&b.publisher));
+    if notes.problems.len() == noted_before { Ok(contracts) } else { Err(Noted) }
 }
 
 fn link(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
     let campaign = notes.reference(fields, "campaign", EntityKind::Campaign, CampaignId::new);
     let publisher = notes.reference(fields, "publisher", EntityKind::Publisher, PublisherId::new);
     let active = active(fields, notes.problems);
-    Ok(Body::Link(Link { campaign: campaign?, publisher: publisher?, active: active? }))
+    let valid_from = fields.optional("valid_from", notes.problems, time);
+    let valid_until = fields.optional("valid_until", notes.problems, time);
+    Ok(Body::Link(Link {
+        campaign: campaign?,
+        publisher: publisher?,
+        active: active?,
+        valid_from: valid_from?,
+        valid_until: valid_until?,
+    }))
 }
 
 fn coupon(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
@@ -215,7 +257,16 @@ fn coupon(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
         None => Ok(None),
     };
     let active = active(fields, notes.problems);
-    Ok(Body::Coupon(Coupon { advertiser: advertiser?, campaign: campaign?, publisher: publisher?, active: active? }))
+    let valid_from = fields.optional("valid_from", notes.problems, time);
+    let valid_until = fields.optional("valid_until", notes.problems, time);
+    Ok(Body::Coupon(Coupon {
+        advertiser: advertiser?,
+        campaign: campaign?,
+        publisher: publisher?,
+        active: active?,
+        valid_from: valid_from?,
+        valid_until: valid_until?,
+    }))
 }
 
 fn api_key(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {

@@ -1,6 +1,6 @@
 //! The values of contracts and campaigns as people write them: `10 %`, `30d`, a landing page's address with macros.
 
-use schemas::decimal::Ppm;
+use schemas::decimal::{Amount, Currency, Ppm};
 use schemas::limits::{LONGEST_LOOK_BACK_MICROS, URL_BYTES};
 use url::Url;
 
@@ -10,6 +10,56 @@ const LONGEST_LOOK_BACK_SECONDS: u64 = (LONGEST_LOOK_BACK_MICROS / 1_000_000) as
 const LONGEST_HOLD_DAYS: i32 = 365;
 /// Half of what a URL may have, so that token, link code and sub ids find room.
 const DESTINATION_BYTES: usize = URL_BYTES / 2;
+
+/// Whole units: more than any contract pays for one conversion, and far from what an amount can be.
+const LARGEST_AMOUNT: i128 = 1_000_000_000;
+
+/// What a contract pays: a percentage of the value or an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commission {
+    Percent(Ppm),
+    Flat(Amount, Currency),
+}
+
+impl Commission {
+    /// As contracts and rates hold it.
+    pub fn parts(self) -> (Ppm, Option<Amount>) {
+        match self {
+            Commission::Percent(rate) => (rate, None),
+            Commission::Flat(amount, _) => (Ppm(0), Some(amount)),
+        }
+    }
+}
+
+/// `10 %` or `50.00 USD`.
+pub fn commission(text: &str) -> Result<Commission, String> {
+    if let Ok((amount, currency)) = money(text) {
+        return Ok(Commission::Flat(amount, currency));
+    }
+    let reason = |reason: String| format!("{reason}, or an amount like 50.00 USD");
+    percent(text).map(Commission::Percent).map_err(reason)
+}
+
+/// `50.00 USD`: not negative, in whole minor units of its currency.
+pub fn money(text: &str) -> Result<(Amount, Currency), String> {
+    let expected = || format!("expected an amount and its currency, like 50.00 USD, of at most {LARGEST_AMOUNT}");
+    let (number, code) = text.trim().split_once(char::is_whitespace).ok_or_else(expected)?;
+    let currency = Currency::parse(code.trim()).map_err(|_| expected())?;
+    let amount = Amount::parse(number).map_err(|_| expected())?;
+    if amount < Amount::ZERO || amount.0 > LARGEST_AMOUNT * Amount::ONE.0 {
+        return Err(expected());
+    }
+    let digits = currency.minor_digits();
+    if amount.0 % 10_i128.pow(6 - digits) != 0 {
+        return Err(format!("{currency} has {digits} decimals"));
+    }
+    Ok((amount, currency))
+}
+
+pub fn whole_number(text: &str) -> Result<i64, String> {
+    let number = text.parse().ok().filter(|number| (1..=1_000_000_000).contains(number));
+    number.ok_or_else(|| "expected a whole number from 1 to 1000000000".into())
+}
 
 /// `10 %` or `12.5%`, from 0 to 100 with at most 4 decimals.
 pub fn percent(text: &str) -> Result<Ppm, String> {
@@ -117,6 +167,28 @@ mod tests {
         ] {
             assert_eq!(percent(text).ok().map(|ppm| ppm.0), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn amounts_have_a_currency_and_its_decimals() {
+        for (text, expected) in [
+            ("50.00 USD", Some((50_000_000, "USD"))),
+            ("0 EUR", Some((0, "EUR"))),
+            ("100 JPY", Some((100_000_000, "JPY"))),
+            ("1.005 KWD", Some((1_005_000, "KWD"))),
+            ("1.005 USD", None),
+            ("1.5 JPY", None),
+            ("-1 USD", None),
+            ("50.00", None),
+            ("50.00USD", None),
+            ("USD 50.00", None),
+            ("1000000000.01 USD", None),
+        ] {
+            let read = money(text).ok().map(|(amount, currency)| (amount.0, currency.code()));
+            assert_eq!(read, expected, "{text}");
+        }
+        assert_eq!(commission("10 %"), Ok(Commission::Percent(Ppm(100_000))));
+        assert!(matches!(commission("5 USD"), Ok(Commission::Flat(_, Currency::USD))));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::*;
 use schemas::decimal::Fixed;
 use schemas::id::EntryId;
 use schemas::name::{CampaignId, ContractId, PublisherId};
-use schemas::record::decision::PublisherShare;
+use schemas::record::decision::{PublisherShare, Status};
 use schemas::record::journal::{Cause, Posting};
 use schemas::time::Micros;
 
@@ -61,7 +61,14 @@ fn decision(revision: i32, number: u8, cents: i128) -> Decision {
         commission,
         payout,
         platform_fee,
-        shares: vec![PublisherShare { publisher: publisher(number), commission, payout, platform_fee }],
+        shares: vec![PublisherShare {
+            publisher: publisher(number),
+            commission,
+            payout,
+            platform_fee,
+            contract: None,
+            contract_version: None,
+        }],
         arithmetic: String::new(),
         evidence: Vec::new(),
         touches: Vec::new(),
@@ -70,6 +77,12 @@ fn decision(revision: i32, number: u8, cents: i128) -> Decision {
         clock_ahead_micros: 0,
         catalog_offset: schemas::offset::Offset(1),
         same_as: None,
+        fraud: None,
+        command: None,
+        status: Status::Approved,
+        full_commission: None,
+        refunded: None,
+        charged_back: None,
     }
 }
 
@@ -102,6 +115,7 @@ fn entry(revision: i32, number: u8, before: i128, after: i128) -> JournalEntry {
         cumulative_payout: is.payout,
         cumulative_platform_fee: is.platform_fee,
         hold_until: Micros(0),
+        cause_event: None,
     }
 }
 

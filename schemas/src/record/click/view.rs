@@ -20,6 +20,7 @@ pub struct ClickView<'a> {
     pub link: &'a str,
     pub occurred_at: Micros,
     pub catalog_offset: Offset,
+    pub marks: &'a str,
 }
 
 impl<'a> ClickView<'a> {
@@ -27,7 +28,7 @@ impl<'a> ClickView<'a> {
     pub fn read(framed: &'a [u8]) -> Result<Option<Self>, DecodeError> {
         let Some(body) = codec::current_body::<Click>(framed)? else { return Ok(None) };
         let mut body = Body::new("Click", body);
-        let view = ClickView {
+        let mut view = ClickView {
             click_id: ClickId(body.fixed()?),
             journey_id: JourneyId(body.fixed()?),
             tenant: body.name(TenantId::is_valid)?,
@@ -37,6 +38,7 @@ impl<'a> ClickView<'a> {
             link: body.name(LinkCode::is_valid)?,
             occurred_at: Micros(body.long()?),
             catalog_offset: Offset(body.long()?),
+            marks: "",
         };
         let _returning = body.boolean()?;
         let _referrer = body.option(Body::string)?;
@@ -46,6 +48,7 @@ impl<'a> ClickView<'a> {
             params.string()?;
             params.string().map(|_| ())
         })?;
+        view.marks = body.string()?;
         body.end()?;
         Ok(Some(view))
     }
@@ -64,6 +67,7 @@ impl Click {
             link: self.link.as_str(),
             occurred_at: self.occurred_at,
             catalog_offset: self.catalog_offset,
+            marks: &self.marks,
         }
     }
 }
@@ -97,6 +101,7 @@ mod tests {
             proptest::option::of(".{0,40}"),
             proptest::option::of(any::<[u8; 16]>()),
             proptest::collection::btree_map("[a-z0-9]{1,8}", ".{0,20}", 0..4),
+            ".{0,20}",
         );
         (ids, names, rest).prop_map(|(ids, names, rest)| Click {
             click_id: ClickId(ids.0),
@@ -113,6 +118,7 @@ mod tests {
             user_agent: rest.4,
             ip_hash: rest.5.map(IpHash),
             params: rest.6,
+            marks: rest.7,
         })
     }
 
@@ -150,9 +156,9 @@ mod tests {
     fn a_map_in_sized_blocks_is_read_as_the_codec_reads_it() {
         let click = some_click();
         let mut framed = codec::encode(&click);
-        let map = framed.split_off(framed.len() - 6);
-        assert_eq!(map, [2, 2, b'a', 2, b'b', 0], "one block of one entry");
-        framed.extend_from_slice(&[1, 8, 2, b'a', 2, b'b', 0]);
+        let map = framed.split_off(framed.len() - 7);
+        assert_eq!(map, [2, 2, b'a', 2, b'b', 0, 0], "one block of one entry, no marks");
+        framed.extend_from_slice(&[1, 8, 2, b'a', 2, b'b', 0, 0]);
         assert_eq!(codec::decode::<Click>(&framed).expect("the codec reads it"), click);
         assert_eq!(ClickView::read(&framed).expect("the view reads it"), Some(click.view()));
     }
@@ -173,6 +179,7 @@ mod tests {
             user_agent: None,
             ip_hash: None,
             params: [("a".to_owned(), "b".to_owned())].into(),
+            marks: String::new(),
         }
     }
 }

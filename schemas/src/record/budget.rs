@@ -1,0 +1,44 @@
+//! Budgets: what accounts have booked against one, and that it is spent. Both for the catalog's writer, who pauses.
+
+use crate::decimal::{Amount, Currency};
+use crate::name::{CampaignId, PublisherId, TenantId};
+use crate::time::Micros;
+use serde::{Deserialize, Serialize};
+
+/// What one publisher's account has booked against a budget, cumulative; also settle's state of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetSpent {
+    pub tenant: TenantId,
+    pub campaign: CampaignId,
+    /// None: the budget is of the whole campaign.
+    pub publisher: Option<PublisherId>,
+    pub currency: Currency,
+    /// Conversions from this time on count.
+    pub from: Micros,
+    /// Whose account says so.
+    pub account: PublisherId,
+    /// Commission: what the advertiser pays.
+    pub spent: Amount,
+    /// The last `spent` that was sent.
+    pub reported: Amount,
+    /// From 1, one for each report; the highest counts. 0 before the first.
+    pub revision: i64,
+}
+
+/// A budget is spent: the catalog's writer pauses the campaign, or the publisher's links on it, and decisions on what
+/// comes after name the budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetPassed {
+    pub tenant: TenantId,
+    pub campaign: CampaignId,
+    /// None: the budget is of the whole campaign.
+    pub publisher: Option<PublisherId>,
+    pub currency: Currency,
+    pub from: Micros,
+    pub limit: Amount,
+    pub spent: Amount,
+    /// `spent - limit`; negative where refunds came since.
+    pub overshoot: Amount,
+    /// From 1, one for each change of the overshoot.
+    pub revision: i64,
+}
