@@ -164,7 +164,7 @@ impl<S: Store> Task<S> {
                 self.events_next = Some(record.offset.next());
                 stage::join::event(self, record)
             }
-            Topic::Candidates => stage::decide::candidates(self, record, around),
+            Topic::Candidates => stage::decide::input(self, record, around),
             Topic::Journal => stage::settle::entry(self, record),
             Topic::Rejected
             | Topic::Decisions

@@ -3,6 +3,7 @@
 mod crashes;
 mod figures;
 mod installation;
+mod life;
 mod log;
 mod order;
 mod outages;

@@ -37,7 +37,11 @@ impl<'a> Facts<'a> {
         let adjustments: Vec<Event> = events.extract_if(.., |event| event.action.adjusts()).collect();
         // What is reported too late changes nothing that was reported in time. The order is by time already.
         let candidates = events.iter().enumerate().filter(|(_, event)| event.action.converts());
-        let (earning, _) = candidates.min_by_key(|(_, event)| (is_late(event), standing(event.action)))?;
+        let (earning, first) = candidates.min_by_key(|(_, event)| (is_late(event), standing(event.action)))?;
+        // Whoever may command one account's conversions has no say in another's (P7).
+        let theirs =
+            |command: &&ConversionCommand| command.tenant == first.tenant && command.advertiser == first.advertiser;
+        let command = commands.iter().rfind(theirs);
         Some(Facts {
             of_customer: of_customer(&events, journeys),
             events,
@@ -48,7 +52,7 @@ impl<'a> Facts<'a> {
             same_as: *same_as,
             first_order: *first_order,
             catalog_offset,
-            command: commands.last(),
+            command,
         })
     }
 

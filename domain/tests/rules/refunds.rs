@@ -1,11 +1,13 @@
-//! What refunds and their like leave, against sums done here in whole cents (P2, P3, P5).
+//! What refunds, their like and commands leave, against sums done here in whole cents (P2, P3, P5, P7).
 
 use crate::pipeline::{Input, Pipeline};
 use crate::shop::*;
 use proptest::prelude::*;
 use schemas::decimal::{Amount, Fixed};
 use schemas::id::ConversionId;
-use schemas::record::decision::{Decision, Status};
+use schemas::name::AdvertiserId;
+use schemas::record::command::{ConversionCommand, Verb};
+use schemas::record::decision::{Decision, Outcome, Status};
 use schemas::record::event::{Action, Event};
 use schemas::record::journal::Cause;
 
@@ -210,4 +212,26 @@ fn each_change_is_an_entry_with_its_cause() {
     let mut earning = pipeline.entries.iter().filter(|entry| !entry.cumulative_commission.is_zero());
     assert!(earning.all(|entry| entry.hold_until == NOON.plus(30 * DAY)), "held from the sale's receipt");
     assert_eq!(pipeline.entries[1].received_at, NOON.plus(2 * HOUR));
+}
+
+/// P7: who may command the conversions of one account has no say in another's, whatever id is named.
+#[test]
+fn p7_a_command_of_another_account_is_not_heard() {
+    let sale = sale("e").order("O").coupon("SAVE10");
+    let rejected = |advertiser: &str| ConversionCommand {
+        command_id: "c".into(),
+        tenant: tenant(),
+        advertiser: AdvertiserId::new(advertiser).expect("a name"),
+        conversion_id: sale.conversion_id,
+        verb: Verb::Reject,
+        by: "eve".into(),
+        why: "I can".into(),
+        issued_at: NOON,
+        catalog_offset: OPENED,
+    };
+    for (advertiser, outcome) in [("rival", Outcome::Attributed), ("acme", Outcome::Rejected)] {
+        let inputs = [Input::Event(Box::new(sale.clone())), Input::Command(rejected(advertiser))];
+        let decision = decided(&Pipeline::run(catalog(), inputs), sale.conversion_id);
+        assert_eq!((decision.outcome, decision.command.is_some()), (outcome, advertiser == "acme"), "{advertiser}");
+    }
 }

@@ -7,25 +7,25 @@ use kafka::queue::Record;
 use schemas::codec::{self, DecodeError};
 use schemas::key;
 use schemas::record::candidates::Candidates;
+use schemas::record::command::ConversionCommand;
 use schemas::record::state::ConversionState;
 use schemas::topic::Topic;
 
-/// Candidates: merged into the conversion's evidence; where the decision changes, the revision and its entries go out.
-pub fn candidates<S: Store>(
-    task: &mut Task<S>,
-    record: &Record<'_>,
-    around: &dyn Surroundings,
-) -> Result<(), StageError> {
-    let input: Candidates = codec::decode(record.value.ok_or(Poison::Empty)?)?;
+/// Candidates, or a command on a conversion: merged into its evidence; where the decision changes, the revision and its
+/// entries go out.
+pub fn input<S: Store>(task: &mut Task<S>, record: &Record<'_>, around: &dyn Surroundings) -> Result<(), StageError> {
+    let value = record.value.ok_or(Poison::Empty)?;
+    if codec::is_framed_as::<ConversionCommand>(value) {
+        command(task, value, around)
+    } else {
+        candidates(task, value, around)
+    }
+}
+
+fn candidates<S: Store>(task: &mut Task<S>, value: &[u8], around: &dyn Surroundings) -> Result<(), StageError> {
+    let input: Candidates = codec::decode(value)?;
     let key = keys::conversion(input.conversion_id);
-    let corrupt = |error: DecodeError| StoreError::Corrupt { what: "a conversion", reason: error.to_string() };
-    let mut state = match task.overlay.get(&task.store, Table::Conversions, &key)? {
-        Some(framed) => {
-            let decision = task.overlay.get(&task.store, Table::Decisions, &key)?;
-            ConversionState { decision, ..codec::decode(&framed).map_err(corrupt)? }
-        }
-        None => ConversionState::default(),
-    };
+    let mut state = read(task, &key)?;
     match decide::merge(&mut state, &input)? {
         Merged::Unchanged => return Ok(()),
         Merged::Changed => {}
@@ -35,6 +35,39 @@ pub fn candidates<S: Store>(
         let key = key::conversion(&passed_on.tenant, &passed_on.advertiser, passed_on.conversion_id);
         task.outbox.push(Output { topic: Topic::Candidates, key, value: codec::encode(&passed_on) });
     }
+    revise(task, key, state, around)
+}
+
+/// A person's word; it may come before the conversion that it is about.
+fn command<S: Store>(task: &mut Task<S>, value: &[u8], around: &dyn Surroundings) -> Result<(), StageError> {
+    let command: ConversionCommand = codec::decode(value)?;
+    let key = keys::conversion(command.conversion_id);
+    let mut state = read(task, &key)?;
+    match decide::merge_command(&mut state, &command) {
+        Merged::Unchanged => Ok(()),
+        Merged::Changed => revise(task, key, state, around),
+    }
+}
+
+fn read<S: Store>(task: &Task<S>, key: &[u8]) -> Result<ConversionState, StoreError> {
+    let Some(framed) = task.overlay.get(&task.store, Table::Conversions, key)? else {
+        return Ok(ConversionState::default());
+    };
+    let decision = task.overlay.get(&task.store, Table::Decisions, key)?;
+    Ok(ConversionState { decision, ..codec::decode(&framed).map_err(corrupt)? })
+}
+
+fn corrupt(error: DecodeError) -> StoreError {
+    StoreError::Corrupt { what: "a conversion", reason: error.to_string() }
+}
+
+/// Decides a conversion whose state has changed, and keeps both.
+fn revise<S: Store>(
+    task: &mut Task<S>,
+    key: Vec<u8>,
+    mut state: ConversionState,
+    around: &dyn Surroundings,
+) -> Result<(), StageError> {
     let evidence = decide::read(&state).map_err(corrupt)?;
     let needed = evidence.catalog_needed;
     let catalog = around.catalog(needed).map_err(|missing| match missing {

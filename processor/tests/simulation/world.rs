@@ -1,5 +1,5 @@
-//! Random inputs: journeys of a few clicks and the events of an advertiser, with orders, repeats and two journeys in one
-//! event.
+//! Random inputs: journeys of a few clicks and the events of an advertiser, with orders, repeats, two journeys in one
+//! event, refunds and chargebacks, and a person's commands.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -13,6 +13,7 @@ use schemas::offset::Offset;
 use schemas::record::attribution::Model;
 use schemas::record::catalog::{Campaign, CatalogEntry, Contract, EntityKind};
 use schemas::record::click::Click;
+use schemas::record::command::{ConversionCommand, Verb};
 use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource};
 use schemas::time::Micros;
 use schemas::topic::Topic;
@@ -20,7 +21,7 @@ use schemas::topic::Topic;
 const NOW: Micros = Micros(1_790_000_000_000_000);
 const MINUTE: i64 = 60_000_000;
 
-/// A record of `clicks` or `events`.
+/// A record of `clicks`, `events` or, a command, `candidates`.
 #[derive(Clone)]
 pub struct Input {
     pub topic: Topic,
@@ -72,6 +73,12 @@ pub fn inputs(rng: &mut StdRng) -> Vec<Input> {
     }
     for number in 0..rng.random_range(1..6_u8) {
         inputs.push(input_of_event(&event(rng, number, &clicks)));
+    }
+    for number in 0..rng.random_range(0..3_u8) {
+        inputs.push(input_of_event(&adjustment(rng, number)));
+    }
+    if rng.random_bool(0.2) {
+        inputs.push(command(rng));
     }
     inputs
 }
@@ -171,4 +178,51 @@ fn event(rng: &mut StdRng, number: u8, clicks: &[Click]) -> Event {
         evidence: base.evidence[..rng.random_range(1..=2)].to_vec(),
         ..base
     }
+}
+
+/// What adjusts a conversion names its order, an event id of its, or both; the sale may be unknown, or another order's.
+fn adjustment(rng: &mut StdRng, number: u8) -> Event {
+    let (tenant, advertiser) = (tenant(), advertiser());
+    let about = rng.random_bool(0.5).then(|| format!("e{}", rng.random_range(0..4)));
+    let order_id = (about.is_none() || rng.random_bool(0.3)).then(|| format!("o{}", rng.random_range(0..3)));
+    let of_event = about.as_ref().map(|event| ConversionId::of_event(&tenant, &advertiser, event));
+    let of_order = order_id.as_ref().map(|order| ConversionId::of_order(&tenant, &advertiser, order));
+    let actions = [Action::Refund, Action::Refund, Action::Chargeback, Action::ChargebackWon, Action::Rejected];
+    let occurred_at = NOW.plus(rng.random_range(5..60) * MINUTE);
+    let click = click(0, 0, "alpha");
+    Event {
+        event_id: format!("r{number}"),
+        payload_hash: PayloadHash(hash_of("simulated payload", &[b"r", &[number]])),
+        conversion_id: of_order.or(of_event).expect("one of the two"),
+        event_conversion_id: of_order.and(of_event),
+        action: actions[rng.random_range(0..actions.len())],
+        order_id,
+        refund_of: about,
+        value: Fixed(rng.random_range(0..3) * 25_000_000),
+        occurred_at,
+        received_at: occurred_at,
+        evidence: Vec::new(),
+        ..purchase_naming(&click, &click)
+    }
+}
+
+fn command(rng: &mut StdRng) -> Input {
+    let (tenant, advertiser) = (tenant(), advertiser());
+    let conversion_id = match rng.random_bool(0.5) {
+        true => ConversionId::of_order(&tenant, &advertiser, "o0"),
+        false => ConversionId::of_event(&tenant, &advertiser, "e0"),
+    };
+    let key = key::conversion(&tenant, &advertiser, conversion_id);
+    let command = ConversionCommand {
+        command_id: "c".into(),
+        tenant,
+        advertiser,
+        conversion_id,
+        verb: if rng.random_bool(0.7) { Verb::Reject } else { Verb::Release },
+        by: "ana".into(),
+        why: "asked".into(),
+        issued_at: NOW.plus(MINUTE),
+        catalog_offset: Offset(1),
+    };
+    Input { topic: Topic::Candidates, key, value: codec::encode(&command) }
 }
