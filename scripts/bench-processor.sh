@@ -160,13 +160,13 @@ for set in $sets; do
 done
 if [ "${LATENCY:-$full}" = 1 ]; then
 	preload a "${CLICKS:-}" "${CONVERSIONS:-}"
-	capacity=$(value a_records_per_s)
+	capacity=$(value a_records_per_s | cut -d. -f1)
 	[ -n "$capacity" ] || { echo "error: LATENCY=1 needs set a among SETS" >&2; exit 1; }
 	echo "latency at 20 % and 80 % of $capacity records/s"
 	rm -f "$home/latency/latency.json"
 	# 60 % of the set are there before; the rest must last for both steps.
 	records=$(value a_records)
-	seconds=$(awk -v left="$((records * 4 / 10))" -v rate="$capacity" 'BEGIN { s = int(left / rate * 0.95); print s > 60 ? 60 : s }')
+	seconds=$(awk -v left="$((records * 4 / 10))" -v rate="$capacity" 'BEGIN { s = int(left / rate * 0.95); print (s > 60 ? 60 : s) }')
 	tributary loadtest latency --bootstrap "$bootstrap" --from "$ours_prefix" --prefix "${ours_prefix%ours.}latency." --dir "$home/latency" \
 		--warm $((records * 6 / 10)) --capacity "$capacity" --seconds "$seconds" --core $processor_core "${with[@]}" || wrong=1
 	if [ -f "$home/latency/latency.json" ]; then

@@ -130,9 +130,9 @@ impl TransactionalProducer {
 /// Makes clients until one has its producer id. While the broker still ends a dead process's transaction, librdkafka
 /// asks again every 500 ms and nothing sets that; a new client asks at once, and that is most of a restart's time.
 fn initialise(settings: &ClientConfig, patience: &Patience) -> Result<BaseProducer<Reports>, Error> {
-    /// A broker takes 100 to 500 ms to end a transaction.
+    /// A broker takes 100 to 500 ms to end a transaction, a busy one up to 1.5 s.
     const QUICK: Duration = Duration::from_millis(200);
-    const QUICK_ATTEMPTS: usize = 5;
+    const QUICK_ATTEMPTS: usize = 15;
     /// A broker that is slower is waited for; a wish to stop is seen between attempts.
     const PATIENT: Duration = Duration::from_secs(2);
     let wait = patience.begin();

@@ -23,7 +23,13 @@ CREATE TABLE IF NOT EXISTS attributions
     kafka_offset     Int64 CODEC(Delta, ZSTD(1)),
     kafka_row        UInt32,
     inserted_at      DateTime64(6, 'UTC') DEFAULT now64(6) CODEC(Delta, ZSTD(1)),
-    INDEX conversion_id_bloom conversion_id TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX conversion_id_bloom conversion_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    PROJECTION hourly
+    (
+        SELECT tenant, advertiser, campaign, publisher, toStartOfHour(occurred_at), currency, model,
+            sum(sign * credit), sum(sign * attributed_value)
+        GROUP BY tenant, advertiser, campaign, publisher, toStartOfHour(occurred_at), currency, model
+    )
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(occurred_at)

@@ -19,7 +19,12 @@ CREATE TABLE IF NOT EXISTS clicks
     kafka_offset    Int64 CODEC(Delta, ZSTD(1)),
     inserted_at     DateTime64(6, 'UTC') DEFAULT now64(6) CODEC(Delta, ZSTD(1)),
     INDEX click_id_bloom click_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX journey_id_bloom journey_id TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX journey_id_bloom journey_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    PROJECTION hourly
+    (
+        SELECT tenant, advertiser, campaign, publisher, toStartOfHour(occurred_at), count()
+        GROUP BY tenant, advertiser, campaign, publisher, toStartOfHour(occurred_at)
+    )
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(occurred_at)

@@ -1,13 +1,14 @@
--- Clicks, conversions and money per hour, fed by the three views beside this file; rows are summed as parts merge, so
--- queries sum too. Clicks have no currency: theirs is ''. It needs a deduplication window of its own: without one a
--- retried insert into clicks doubles it.
-CREATE TABLE IF NOT EXISTS hourly
+-- Clicks, conversions and money per hour. Nothing is stored twice: each table keeps these sums with its rows, in the
+-- same part (its projection hourly), so they are there when the rows are. A row comes from one table, so queries sum.
+-- Clicks have no currency: theirs is ''. The last-click model counts conversions, whatever model a contract pays by: one
+-- figure, comparable everywhere. The expressions are those of the projections: any other would read every row.
+CREATE VIEW IF NOT EXISTS hourly
 (
     tenant       LowCardinality(String),
     advertiser   LowCardinality(String),
     campaign     LowCardinality(String),
     publisher    LowCardinality(String),
-    hour         DateTime('UTC') CODEC(Delta, ZSTD(1)),
+    hour         DateTime('UTC'),
     currency     LowCardinality(String),
     clicks       Int64,
     conversions  Decimal(38, 12),
@@ -16,7 +17,52 @@ CREATE TABLE IF NOT EXISTS hourly
     payout       Decimal(38, 6),
     platform_fee Decimal(38, 6)
 )
-ENGINE = SummingMergeTree
-PARTITION BY toYYYYMM(hour)
-ORDER BY (tenant, advertiser, campaign, publisher, hour, currency)
-SETTINGS non_replicated_deduplication_window = 10000
+AS
+SELECT
+    tenant,
+    advertiser,
+    campaign,
+    publisher,
+    toStartOfHour(occurred_at) AS hour,
+    toLowCardinality('') AS currency,
+    toInt64(count()) AS clicks,
+    toDecimal128(0, 12) AS conversions,
+    toDecimal128(0, 18) AS value,
+    toDecimal128(0, 6) AS commission,
+    toDecimal128(0, 6) AS payout,
+    toDecimal128(0, 6) AS platform_fee
+FROM clicks
+GROUP BY tenant, advertiser, campaign, publisher, hour
+UNION ALL
+SELECT
+    tenant,
+    advertiser,
+    campaign,
+    publisher,
+    toStartOfHour(occurred_at) AS hour,
+    currency,
+    toInt64(0) AS clicks,
+    sum(sign * credit) AS conversions,
+    sum(sign * attributed_value) AS value,
+    toDecimal128(0, 6) AS commission,
+    toDecimal128(0, 6) AS payout,
+    toDecimal128(0, 6) AS platform_fee
+FROM attributions
+WHERE model = 'last'
+GROUP BY tenant, advertiser, campaign, publisher, hour, currency
+UNION ALL
+SELECT
+    tenant,
+    advertiser,
+    campaign,
+    publisher,
+    toStartOfHour(occurred_at) AS hour,
+    currency,
+    toInt64(0) AS clicks,
+    toDecimal128(0, 12) AS conversions,
+    toDecimal128(0, 18) AS value,
+    sumIf(amount, account_kind = 'advertiser') AS commission,
+    -sumIf(amount, account_kind = 'publisher') AS payout,
+    -sumIf(amount, account_kind = 'platform') AS platform_fee
+FROM journal
+GROUP BY tenant, advertiser, campaign, publisher, hour, currency

@@ -25,7 +25,15 @@ CREATE TABLE IF NOT EXISTS journal
     kafka_partition         Int32,
     kafka_offset            Int64 CODEC(Delta, ZSTD(1)),
     inserted_at             DateTime64(6, 'UTC') DEFAULT now64(6) CODEC(Delta, ZSTD(1)),
-    INDEX conversion_id_bloom conversion_id TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX conversion_id_bloom conversion_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    PROJECTION hourly
+    (
+        SELECT tenant, advertiser, campaign, publisher, toStartOfHour(occurred_at), currency,
+            sumIf(amount, account_kind = 'advertiser'),
+            sumIf(amount, account_kind = 'publisher'),
+            sumIf(amount, account_kind = 'platform')
+        GROUP BY tenant, advertiser, campaign, publisher, toStartOfHour(occurred_at), currency
+    )
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(received_at)

@@ -2,16 +2,26 @@
 //! task that dies with its partition's assignment.
 
 use crate::dead_letters::Writer;
+use crate::held::{Count, Held};
 use crate::range::Range;
 use crate::retry::{self, Backoff, Reaction};
 use crate::rows::Rows;
 use clickhouse::Client;
+use clickhouse::error::Error;
 use metrics::{counter, histogram};
 use schemas::record::dead_letter::DeadLetter;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+
+/// Tokens that a range has. A second one is needed where ClickHouse was killed between a token and its rows, a third one
+/// where it was killed there again; a table that lacks rows after that does not keep them.
+const TOKENS: usize = 3;
+
+/// Before the last look that leads to another token: what was dropped for an attempt that is just ending is there then.
+const TOKEN_PAUSE: Duration = Duration::from_secs(2);
 
 /// A sealed range with all that is to be stored of it.
 pub(crate) struct Job {
@@ -100,47 +110,81 @@ impl Loader {
         }
     }
 
-    /// `in_doubt`: an earlier attempt may have stored the range. A server that is killed between storing a block and
-    /// noting its token takes the block again, so it is asked for the rows first.
-    async fn attempt(&self, job: &Job, table: &'static str, in_doubt: bool) -> Result<(), clickhouse::error::Error> {
-        if in_doubt && job.rows.keeps_all() && self.stored(job, table).await? == job.rows.len() as u64 {
-            let what = if job.replayed { "pending range loaded" } else { "range loaded" };
-            tracing::info!(table, partition = job.partition, range = %job.range, already_there = true, "{what}");
-            return Ok(());
+    async fn attempt(&self, job: &Job, table: &'static str, in_doubt: bool) -> Result<(), Error> {
+        if in_doubt {
+            return self.complete(job, table).await;
         }
-        let begun = Instant::now();
-        job.rows.insert(&self.client, &job.token).await?;
-        histogram!("sinks_insert_seconds", "table" => table).record(begun.elapsed().as_secs_f64());
-        if job.replayed {
-            self.verify(job, table).await?;
+        self.send(job, table, &job.token, &HashSet::new()).await
+    }
+
+    /// Brings what the table lacks of a range that an earlier attempt may have stored. The range's own token comes
+    /// first, because that attempt may still be under way; what ClickHouse takes under it and does not store, since it
+    /// was killed between that token and its rows, comes under another one.
+    async fn complete(&self, job: &Job, table: &'static str) -> Result<(), Error> {
+        let mut held = self.held(job, table).await?;
+        if held.missing > 0 {
+            self.send(job, table, &job.token, &held.there).await?;
+            held = self.held(job, table).await?;
         }
+        for number in 1..TOKENS {
+            if held.missing == 0 || self.notes_tokens_with_rows(table).await? {
+                break;
+            }
+            tokio::time::sleep(TOKEN_PAUSE).await;
+            held = self.held(job, table).await?;
+            if held.missing > 0 {
+                let (partition, range, records) = (job.partition, job.range, held.missing);
+                tracing::warn!(table, partition, %range, records, "clickhouse has a range's token without its rows");
+                self.send(job, table, &format!("{}~{number}", job.token), &held.there).await?;
+                held = self.held(job, table).await?;
+            }
+        }
+        self.report(job, table, &held);
         Ok(())
     }
 
-    /// Rows of the range that the table holds.
-    async fn stored(&self, job: &Job, table: &'static str) -> Result<u64, clickhouse::error::Error> {
-        let sql = format!(
-            "SELECT count() FROM {table} WHERE kafka_partition = {} AND kafka_offset BETWEEN {} AND {}",
-            job.partition, job.range.lo.0, job.range.hi.0
-        );
-        self.client.query_raw(&sql).fetch_one::<u64>().await
+    /// Inserts the rows that are not `there`.
+    async fn send(&self, job: &Job, table: &'static str, token: &str, there: &HashSet<i64>) -> Result<(), Error> {
+        let begun = Instant::now();
+        job.rows.insert(&self.client, token, there).await?;
+        histogram!("sinks_insert_seconds", "table" => table).record(begun.elapsed().as_secs_f64());
+        Ok(())
     }
 
-    /// After a crash of ours the table must hold the range once. It does unless ClickHouse lost its deduplication log
-    /// or rows with the machine's power (plain MergeTree does not sync them), which no protocol of ours can mend.
-    async fn verify(&self, job: &Job, table: &'static str) -> Result<(), clickhouse::error::Error> {
-        let found = self.stored(job, table).await?;
-        let expected = job.rows.len() as u64;
-        if found == expected || (found < expected && !job.rows.keeps_all()) {
-            tracing::info!(table, partition = job.partition, range = %job.range, rows = found, "pending range loaded");
+    async fn held(&self, job: &Job, table: &'static str) -> Result<Held, Error> {
+        let sql = format!(
+            "SELECT kafka_offset, count() FROM {table} WHERE kafka_partition = {} AND kafka_offset BETWEEN {} AND {} \
+             GROUP BY kafka_offset",
+            job.partition, job.range.lo.0, job.range.hi.0
+        );
+        let found = self.client.query_raw(&sql).fetch_all::<Count>().await?;
+        Ok(Held::of(job.rows.records(), &found))
+    }
+
+    /// Replicated tables commit both in one transaction of Keeper: rows that are missing are on another replica, and
+    /// another token would double them.
+    async fn notes_tokens_with_rows(&self, table: &'static str) -> Result<bool, Error> {
+        let sql = format!(
+            "SELECT startsWith(engine, 'Replicated') OR startsWith(engine, 'Shared') AS both FROM system.tables \
+             WHERE database = currentDatabase() AND name = '{table}'"
+        );
+        self.client.query_raw(&sql).fetch_one::<bool>().await
+    }
+
+    /// The table must now hold the range once. It does unless somebody deleted or repeated rows by hand, or the machine
+    /// lost power (plain MergeTree does not sync), which no protocol of ours can mend.
+    fn report(&self, job: &Job, table: &'static str, held: &Held) {
+        let (partition, range, rows) = (job.partition, job.range, job.rows.len());
+        if held.wrong == 0 && (held.missing == 0 || !job.rows.keeps_all()) {
+            let what = if job.replayed { "pending range loaded" } else { "range in doubt loaded" };
+            tracing::info!(table, partition, %range, rows, "{what}");
         } else {
             counter!("sinks_mismatched_ranges_total", "table" => table).increment(1);
             tracing::error!(
-                table, partition = job.partition, range = %job.range, found, expected,
+                table, partition, %range, rows, records_missing = held.missing, records_wrong = held.wrong,
                 "a range is not in its table exactly once"
             );
         }
-        Ok(())
     }
 }
 

@@ -7,11 +7,12 @@
 //! 1. Records are read into an open batch, which is sealed as one range of offsets (`partition`).
 //! 2. The range is written into the metadata of the group's committed offset, `v1;lo;hi` (`range`).
 //! 3. What cannot be decoded is acknowledged by `dead-letters`, the rows go in one insert of one block under the token
-//!    `topic id:partition:lo:hi`, again and again until ClickHouse has answered (`insert`).
+//!    `topic id:partition:lo:hi` (`insert`). After an attempt that was not answered, the table is asked what it holds
+//!    of the range, and what is missing is inserted, until nothing is (`held`).
 //! 4. `hi + 1` is committed.
 //!
-//! Whoever is assigned the partition after a crash finds the range, reads the same records, and inserts the same rows
-//! under the same token, so ClickHouse drops what it already has.
+//! Whoever is assigned the partition after a crash finds the range, reads the same records, has the same rows, and asks
+//! in the same way; the token is for an insert that is still under way, which ClickHouse then drops.
 //!
 //! **Architecture invariants:** no row holds a clock's or a random value, so a range always gives the same rows.
 //! Nothing is inserted whose range is not committed. Commits of a partition never go backward. There is no second
@@ -20,6 +21,7 @@
 mod config;
 mod dead_letters;
 mod error;
+mod held;
 mod insert;
 mod partition;
 mod pump;

@@ -2,10 +2,12 @@
 //! its rows until they are inserted.
 
 use crate::config::BLOCK_ROWS;
+use crate::held::Count;
 use clickhouse::{Client, RowOwned};
 use schemas::codec::{self, DecodeError, Record};
 use schemas::decimal::Fixed;
 use serde::{Serialize, Serializer};
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -43,17 +45,23 @@ pub(crate) trait Rows: Send + Sync {
 
     fn keeps_all(&self) -> bool;
 
+    /// The records that have rows, in order.
+    fn records(&self) -> &[Count];
+
     /// Adds the rows of a record, none or many.
     fn add(&mut self, value: &[u8], at: Position) -> Result<(), DecodeError>;
 
-    /// Inserts all as one block under `token`.
-    fn insert<'a>(&'a self, client: &'a Client, token: &'a str) -> Inserting<'a>;
+    /// Inserts the rows of all records but those `there`, as one block under `token`.
+    fn insert<'a>(&'a self, client: &'a Client, token: &'a str, there: &'a HashSet<i64>) -> Inserting<'a>;
 }
 
-struct RowsOf<T: Table>(Vec<T::Row>);
+struct RowsOf<T: Table> {
+    rows: Vec<T::Row>,
+    records: Vec<Count>,
+}
 
 pub(crate) fn empty<T: Table>() -> Box<dyn Rows> {
-    Box::new(RowsOf::<T>(Vec::new()))
+    Box::new(RowsOf::<T> { rows: Vec::new(), records: Vec::new() })
 }
 
 impl<T: Table> Rows for RowsOf<T> {
@@ -62,22 +70,32 @@ impl<T: Table> Rows for RowsOf<T> {
     }
 
     fn len(&self) -> usize {
-        self.0.len()
+        self.rows.len()
     }
 
     fn keeps_all(&self) -> bool {
         T::KEEPS_ALL
     }
 
+    fn records(&self) -> &[Count] {
+        &self.records
+    }
+
     fn add(&mut self, value: &[u8], at: Position) -> Result<(), DecodeError> {
-        if let Some(record) = T::read(value)? {
-            T::rows(record, at, &mut self.0);
+        let Some(record) = T::read(value)? else { return Ok(()) };
+        let before = self.rows.len();
+        T::rows(record, at, &mut self.rows);
+        let rows = self.rows.len() - before;
+        if rows > 0 {
+            self.records.push((at.offset, rows as u64));
         }
         Ok(())
     }
 
-    fn insert<'a>(&'a self, client: &'a Client, token: &'a str) -> Inserting<'a> {
-        Box::pin(insert_block::<T::Row>(client, T::NAME, &self.0, token))
+    fn insert<'a>(&'a self, client: &'a Client, token: &'a str, there: &'a HashSet<i64>) -> Inserting<'a> {
+        let offsets = self.records.iter().flat_map(|(offset, rows)| std::iter::repeat_n(*offset, *rows as usize));
+        let missing = self.rows.iter().zip(offsets).filter(|(_, offset)| !there.contains(offset)).map(|(row, _)| row);
+        Box::pin(insert_block::<T::Row>(client, T::NAME, missing, token))
     }
 }
 
@@ -85,10 +103,10 @@ impl<T: Table> Rows for RowsOf<T> {
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 const END_TIMEOUT: Duration = Duration::from_secs(120);
 
-async fn insert_block<R: RowOwned + Serialize>(
+async fn insert_block<'a, R: RowOwned + Serialize + Sync>(
     client: &Client,
     table: &str,
-    rows: &[R],
+    rows: impl Iterator<Item = &'a R>,
     token: &str,
 ) -> Result<(), clickhouse::error::Error> {
     let mut insert = exactly_once(client, token).insert::<R>(table).await?;
@@ -99,7 +117,7 @@ async fn insert_block<R: RowOwned + Serialize>(
     insert.end().await
 }
 
-/// The settings under which a repeated insert changes nothing: neither the table nor what its views feed.
+/// The settings under which a repeated insert changes nothing.
 fn exactly_once(client: &Client, token: &str) -> Client {
     let block_rows = BLOCK_ROWS.to_string();
     client
@@ -108,7 +126,6 @@ fn exactly_once(client: &Client, token: &str) -> Client {
         .with_setting("async_insert", "0")
         .with_setting("insert_deduplicate", "1")
         .with_setting("insert_deduplication_token", token)
-        .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
         // The same rows in other blocks are other rows to ClickHouse: all of an insert is one block.
         .with_setting("max_insert_block_size", &block_rows)
         .with_setting("min_insert_block_size_rows", &block_rows)

@@ -38,17 +38,20 @@ const TABLES: &[(&str, &str)] = statements![
     "catalog",
     "dead_letters",
     "hourly",
-    "hourly_from_clicks",
-    "hourly_from_attributions",
-    "hourly_from_journal",
     "conversions",
     "publisher_balances",
     "books",
 ];
 
-/// Those that inserts go into, directly or through a view: each needs a deduplication window of its own.
-const WITH_WINDOW: [&str; 9] =
-    ["clicks", "rejected", "events", "decisions", "attributions", "journal", "catalog", "dead_letters", "hourly"];
+/// Those that inserts go into: each needs a deduplication window.
+const WITH_WINDOW: [&str; 8] =
+    ["clicks", "rejected", "events", "decisions", "attributions", "journal", "catalog", "dead_letters"];
+
+/// Those that keep the sums of the view `hourly`, as a projection of that name.
+const WITH_HOURLY: [&str; 3] = ["clicks", "attributions", "journal"];
+
+/// They fed `hourly` when it was a table.
+const FORMER_VIEWS: [&str; 3] = ["hourly_from_clicks", "hourly_from_attributions", "hourly_from_journal"];
 
 /// The topics that are loaded.
 pub(crate) fn topics() -> impl Iterator<Item = Topic> {
@@ -74,7 +77,7 @@ pub(crate) fn rows_of(topic: Topic) -> Option<Box<dyn Rows>> {
 /// Creates the database, its tables and its views where they are missing; what is there stays.
 ///
 /// # Errors
-/// What ClickHouse answered, or that it does not answer.
+/// What ClickHouse answered, or that it does not answer; what an earlier version created and has to go first.
 pub fn create_tables(config: &ClickHouseConfig) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
     runtime.block_on(create(config))
@@ -88,6 +91,12 @@ async fn create(config: &ClickHouseConfig) -> Result<(), Error> {
     let database = format!("CREATE DATABASE IF NOT EXISTS {}", config.database);
     execute(&config.bare_client()?, &config.database, &database).await?;
     let client = config.client()?;
+    let found =
+        found(&client).await.map_err(|source| Error::ClickHouse { doing: "looking for tables".into(), source })?;
+    let outdated = outdated(&found);
+    if !outdated.is_empty() {
+        return Err(Error::TablesDoNotFit(outdated));
+    }
     for (name, sql) in TABLES {
         execute(&client, name, sql).await?;
     }
@@ -97,25 +106,30 @@ async fn create(config: &ClickHouseConfig) -> Result<(), Error> {
 #[derive(Row, Deserialize)]
 struct Found {
     name: String,
-    columns: Vec<String>,
+    engine: String,
     engine_full: String,
+    columns: Vec<String>,
+    projections: Vec<String>,
 }
 
 /// What does not fit, one line each; empty when inserts will do what they should.
 pub(crate) async fn misfits(client: &Client) -> Result<Vec<String>, clickhouse::error::Error> {
-    let found = client
-        .query_raw(
-            "SELECT t.name AS name, groupArray(c.name) AS columns, any(t.engine_full) AS engine_full
-             FROM system.tables AS t LEFT JOIN system.columns AS c ON c.database = t.database AND c.table = t.name
-             WHERE t.database = currentDatabase() GROUP BY t.name",
-        )
-        .fetch_all::<Found>()
-        .await?;
-    Ok(judge(&found))
+    Ok(judge(&found(client).await?))
+}
+
+async fn found(client: &Client) -> Result<Vec<Found>, clickhouse::error::Error> {
+    let sql = "SELECT t.name AS name, any(t.engine) AS engine, any(t.engine_full) AS engine_full,
+                   groupArray(c.name) AS columns, any(p.names) AS projections
+               FROM system.tables AS t
+               LEFT JOIN system.columns AS c ON c.database = t.database AND c.table = t.name
+               LEFT JOIN (SELECT database, table, groupArray(name) AS names FROM system.projections
+                          GROUP BY database, table) AS p ON p.database = t.database AND p.table = t.name
+               WHERE t.database = currentDatabase() GROUP BY t.name";
+    client.query_raw(sql).fetch_all::<Found>().await
 }
 
 fn judge(found: &[Found]) -> Vec<String> {
-    let mut misfits = Vec::new();
+    let mut misfits = outdated(found);
     for (name, _) in TABLES {
         let Some(table) = found.iter().find(|table| table.name == *name) else {
             misfits.push(format!("{name} does not exist"));
@@ -130,6 +144,28 @@ fn judge(found: &[Found]) -> Vec<String> {
         }
     }
     misfits
+}
+
+/// What an earlier version left and `CREATE ... IF NOT EXISTS` passes over, with the statement that mends it. Without a
+/// projection `hourly` is right and reads every row.
+fn outdated(found: &[Found]) -> Vec<String> {
+    let mut outdated = Vec::new();
+    let table = |name: &str| found.iter().find(|table| table.name == name);
+    for view in FORMER_VIEWS.into_iter().filter(|view| table(view).is_some()) {
+        outdated.push(format!("{view} is of an earlier version: DROP VIEW {view}"));
+    }
+    if table("hourly").is_some_and(|hourly| hourly.engine != "View") {
+        outdated.push("hourly is a table of an earlier version: DROP TABLE hourly".into());
+    }
+    for name in WITH_HOURLY {
+        if table(name).is_some_and(|table| !table.projections.iter().any(|projection| projection == "hourly")) {
+            outdated.push(format!(
+                "{name} has no projection hourly: ALTER TABLE {name} ADD PROJECTION, as in \"Earlier installations\" of \
+                 docs/clickhouse.md"
+            ));
+        }
+    }
+    outdated
 }
 
 /// Replicated tables have a window by default, others none.

@@ -77,7 +77,7 @@ fn figures_of_a_real_processor_are_there_and_sane_and_it_stops_within_seconds() 
 
 #[test]
 fn a_flood_of_clicks_keeps_no_event_waiting() {
-    const CLICKS: u64 = 400_000;
+    const CLICKS: u64 = 1_000_000;
     let mut installation = Installation::new("flood");
     let traffic = Traffic::of(&installation);
     traffic.write_clicks(&installation, 0..CLICKS);

@@ -209,7 +209,7 @@ fn judge_money(
     }
 }
 
-/// P5, and that views and rollups say what the tables say.
+/// P5, and that the views say what the tables say.
 fn judge_books(found: &Found, mismatches: &mut Mismatches) {
     for row in found.books.iter().filter(|row| row.debits != row.credits) {
         let (debits, credits) = (row.debits, row.credits);
@@ -220,9 +220,9 @@ fn judge_books(found: &Found, mismatches: &mut Mismatches) {
             format!("publisher_balances {:?}, journal {:?}", found.balances, found.posted_balances)
         });
     }
-    for pair in found.rollups.iter().filter(|pair| pair.table != pair.rollup) {
-        let (table, rollup) = (&pair.table, &pair.rollup);
-        mismatches.add("rollups that differ", || format!("{}: tables {table}, hourly {rollup}", pair.name));
+    for pair in found.hourly.iter().filter(|pair| pair.table != pair.hourly) {
+        let (table, hourly) = (&pair.table, &pair.hourly);
+        mismatches.add("hourly figures that differ", || format!("{}: tables {table}, hourly {hourly}", pair.name));
     }
 }
 

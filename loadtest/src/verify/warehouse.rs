@@ -81,7 +81,7 @@ pub struct Balance {
 pub struct Pair {
     pub name: String,
     pub table: String,
-    pub rollup: String,
+    pub hourly: String,
 }
 
 /// All that is compared.
@@ -100,7 +100,7 @@ pub struct Found {
     pub balances: Vec<Balance>,
     /// The same from the journal's rows.
     pub posted_balances: Vec<Balance>,
-    pub rollups: Vec<Pair>,
+    pub hourly: Vec<Pair>,
 }
 
 impl Warehouse {
@@ -162,7 +162,7 @@ impl Warehouse {
                     GROUP BY publisher, currency",
                 )
                 .await?,
-            rollups: self.rollups().await?,
+            hourly: self.hourly().await?,
         })
     }
 
@@ -257,8 +257,8 @@ impl Warehouse {
         Ok(balances)
     }
 
-    /// A retried insert that was dropped from the table but not from the rollup would show here.
-    async fn rollups(&self) -> Result<Vec<Pair>, Error> {
+    /// The view `hourly` reads the tables' projections: one that does not hold what its table does would show here.
+    async fn hourly(&self) -> Result<Vec<Pair>, Error> {
         let pairs = [
             ("clicks", "(SELECT toInt64(count()) FROM clicks)"),
             ("conversions", "(SELECT sum(sign * credit) FROM attributions WHERE model = 'last')"),
@@ -272,7 +272,7 @@ impl Warehouse {
         let mut found = Vec::new();
         for pair in pairs {
             let row = |row: &mut Row| {
-                Ok(Pair { name: row.next("a name")?, table: row.next("a sum")?, rollup: row.next("a sum")? })
+                Ok(Pair { name: row.next("a name")?, table: row.next("a sum")?, hourly: row.next("a sum")? })
             };
             found.extend(self.rows(select(pair), row).await?);
         }

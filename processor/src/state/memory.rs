@@ -21,9 +21,13 @@ struct Content {
 }
 
 impl MemoryStore {
-    /// What is left after a kill -9.
-    pub fn crash(&mut self) {
-        self.now = self.flushed.clone();
+    /// What is left after a kill -9 while changes were on their way to the disk: that many tables are as they were last,
+    /// the others as they were flushed.
+    pub fn crash(&mut self, taken_in: usize) {
+        let ahead = |table: &Table| Table::ALL[..taken_in].contains(table);
+        let last = std::mem::replace(&mut self.now, self.flushed.clone());
+        self.now.entries.retain(|(table, _), _| !ahead(table));
+        self.now.entries.extend(last.entries.into_iter().filter(|((table, _), _)| ahead(table)));
     }
 
     /// All entries, to compare states.

@@ -52,12 +52,14 @@ pub struct Cluster {
     committed: BTreeMap<(Topic, i32), usize>,
     tasks: BTreeMap<i32, Task<MemoryStore>>,
     around: World,
+    crashes: usize,
 }
 
 impl Cluster {
     pub fn new() -> Cluster {
         let around = World(Arc::new(world::catalog()));
-        let mut cluster = Cluster { log: BTreeMap::new(), committed: BTreeMap::new(), tasks: BTreeMap::new(), around };
+        let mut cluster =
+            Cluster { log: BTreeMap::new(), committed: BTreeMap::new(), tasks: BTreeMap::new(), around, crashes: 0 };
         cluster.take_all(BTreeMap::new());
         cluster
     }
@@ -147,12 +149,14 @@ impl Cluster {
         }
     }
 
-    /// kill -9: the stores are as they were flushed; the partitions are taken again.
+    /// kill -9: the stores are as they were flushed, or some of their tables newer; the partitions are taken again.
     pub fn crash(&mut self) {
+        self.crashes += 1;
+        let taken_in = self.crashes % Table::ALL.len();
         let tasks = std::mem::take(&mut self.tasks);
         let stores = tasks.into_iter().map(|(partition, task)| {
             let mut store = task.into_store();
-            store.crash();
+            store.crash(taken_in);
             (partition, store)
         });
         let stores = stores.collect();

@@ -8,8 +8,10 @@ fn found() -> Vec<Found> {
         .iter()
         .map(|(name, _)| Found {
             name: (*name).into(),
-            columns: written(name).iter().map(|column| (*column).into()).collect(),
+            engine: if written(name).is_empty() { "View" } else { "MergeTree" }.into(),
             engine_full: windowed.into(),
+            columns: written(name).iter().map(|column| (*column).into()).collect(),
+            projections: if WITH_HOURLY.contains(name) { vec!["hourly".into()] } else { Vec::new() },
         })
         .collect()
 }
@@ -26,13 +28,58 @@ fn tables_that_would_lose_or_double_rows_are_named() {
     assert_eq!(changed(|found| found[0].engine_full = "ReplicatedMergeTree('/a', 'b')".into()), none);
     assert_eq!(changed(|found| drop(found.remove(0))), ["clicks does not exist"]);
     assert_eq!(
-        changed(|found| found[8].engine_full = "SummingMergeTree ORDER BY tenant".into()),
-        ["hourly has no deduplication window: a repeated insert would double its rows"]
+        changed(|found| found[7].engine_full = "ReplacingMergeTree ORDER BY topic".into()),
+        ["dead_letters has no deduplication window: a repeated insert would double its rows"]
     );
     assert_eq!(
         changed(|found| found[0].columns.retain(|column| column != "kafka_offset")),
         ["clicks has no column kafka_offset"]
     );
+}
+
+#[test]
+fn an_earlier_installation_is_told_what_to_do() {
+    let mut found = found();
+    assert_eq!(outdated(&found), [""; 0]);
+    for table in &mut found {
+        table.projections.clear();
+        if table.name == "hourly" {
+            table.engine = "SummingMergeTree".into();
+        }
+    }
+    found.extend(FORMER_VIEWS.map(|name| Found {
+        name: name.into(),
+        engine: "MaterializedView".into(),
+        engine_full: String::new(),
+        columns: Vec::new(),
+        projections: Vec::new(),
+    }));
+    let expected = [
+        "hourly_from_clicks is of an earlier version: DROP VIEW hourly_from_clicks",
+        "hourly_from_attributions is of an earlier version: DROP VIEW hourly_from_attributions",
+        "hourly_from_journal is of an earlier version: DROP VIEW hourly_from_journal",
+        "hourly is a table of an earlier version: DROP TABLE hourly",
+        "clicks has no projection hourly: ALTER TABLE clicks ADD PROJECTION, as in \"Earlier installations\" of docs/clickhouse.md",
+        "attributions has no projection hourly: ALTER TABLE attributions ADD PROJECTION, as in \"Earlier installations\" of docs/clickhouse.md",
+        "journal has no projection hourly: ALTER TABLE journal ADD PROJECTION, as in \"Earlier installations\" of docs/clickhouse.md",
+    ];
+    assert_eq!(outdated(&found), expected);
+    assert_eq!(judge(&found), expected, "a sink does not start either");
+    // None of it exists yet: `tables create` is all that is needed.
+    assert_eq!(outdated(&[]), [""; 0]);
+}
+
+#[test]
+fn the_projections_that_earlier_installations_add_are_those_of_the_ddl() {
+    let packed = |text: &str| text.split_whitespace().collect::<String>();
+    let documented = packed(include_str!("../../../docs/clickhouse.md"));
+    for name in WITH_HOURLY {
+        let (_, sql) = TABLES.iter().find(|(table, _)| *table == name).expect("in the list");
+        let (_, projection) = sql.split_once("PROJECTION hourly").expect("a projection");
+        let (projection, _) = projection.split_once("\n    )\n").expect("its end");
+        let added = packed(&format!("ALTER TABLE {name} ADD PROJECTION hourly {projection});"));
+        assert!(documented.contains(&added), "{added}");
+    }
 }
 
 #[test]

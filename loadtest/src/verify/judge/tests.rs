@@ -114,7 +114,7 @@ fn found() -> Found {
         }],
         balances: balances.clone(),
         posted_balances: balances,
-        rollups: vec![Pair { name: "clicks".to_owned(), table: "4".to_owned(), rollup: "4".to_owned() }],
+        hourly: vec![Pair { name: "clicks".to_owned(), table: "4".to_owned(), hourly: "4".to_owned() }],
     }
 }
 
@@ -176,7 +176,7 @@ const ROWS: [(&str, Change); 23] = [
         found.books[0].credits = decimal("1.01");
     }),
     ("balances that are not the journal's", |_, found| found.balances[0].held = decimal("0.71")),
-    ("rollups that differ: clicks: tables 4, hourly 5", |_, found| found.rollups[0].rollup = "5".to_owned()),
+    ("hourly figures that differ: clicks: tables 4, hourly 5", |_, found| found.hourly[0].hourly = "5".to_owned()),
 ];
 
 #[test]
