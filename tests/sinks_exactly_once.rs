@@ -314,7 +314,7 @@ fn what_cannot_be_decoded_is_a_dead_letter_and_stalls_nothing() {
     assert_eq!(
         letters,
         "poison.clicks 0 1 sinks 14 first byte is 0x7b, expected 0x00 of the Confluent wire format\n\
-         poison.clicks 0 3 sinks 900000 schema id 0 is unknown here; 1 was expected (value cut from 950000 bytes)\n\
+         poison.clicks 0 3 sinks 900000 schema id 0 is unknown here; 2 was expected (value cut from 950000 bytes)\n\
          poison.journal 0 0 sinks 0 shorter than the 5-byte header: 0 bytes"
     );
 }
