@@ -62,7 +62,7 @@ struct Place {
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
     /// What to write
-    set: Set,
+    workload: Set,
     #[command(flatten)]
     place: Place,
     /// Clicks [default: 10 million, of set c 1 million]
@@ -158,10 +158,10 @@ impl BenchCommand {
 fn run_generate(args: &GenerateArgs) -> Result<ExitCode, BenchError> {
     let kafka = installation::config(&args.place.bootstrap, &args.place.prefix);
     create(&args.place.dir)?;
-    let (clicks, conversions) = args.set.sizes();
+    let (clicks, conversions) = args.workload.sizes();
     let (clicks, conversions) = (args.clicks.unwrap_or(clicks), args.conversions.unwrap_or(conversions));
     println!("seed {}", args.seed);
-    let made = generate::generate(&kafka, Plan::new(args.set, args.seed, clicks, conversions), &args.place.dir)?;
+    let made = generate::generate(&kafka, Plan::new(args.workload, args.seed, clicks, conversions), &args.place.dir)?;
     made.write(&args.manifest)?;
     let prefix = &args.place.prefix;
     println!("{} clicks and {} events are in {prefix}clicks and {prefix}events", made.clicks, made.events);
