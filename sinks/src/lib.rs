@@ -14,7 +14,8 @@
 //! Whoever is assigned the partition after a crash finds the range, reads the same records, has the same rows, and asks
 //! in the same way; the token is for an insert that is still under way, which ClickHouse then drops.
 //!
-//! **Architecture invariants:** no row holds a clock's or a random value, so a range always gives the same rows.
+//! **Architecture invariants:** no row holds a clock's or a random value, so a range always gives the same rows. All rows
+//! of a record are of one month, so of one part of their table, which ClickHouse stores wholly or not at all.
 //! Nothing is inserted whose range is not committed. Commits of a partition never go backward. There is no second
 //! coordinator and no local state: Kafka's group and ClickHouse's tables are all there is. No librdkafka: that is `kafka`'s.
 
