@@ -7,7 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 pub enum Kind {
     /// Do the same again, after a pause: it has not happened, and the client goes on.
     Retry,
-    /// Abort the transaction and do its work again, with the same clients. From a commit: it is aborted already.
+    /// Abort the transaction and do its work again, with the same consumer. From a commit: it is aborted already.
     Abort,
     /// Fenced, fatal, or an outcome that nobody knows: give up what the client owned. A new client begins at what
     /// Kafka says.

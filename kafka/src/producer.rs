@@ -23,7 +23,9 @@ const QUEUE_RECORDS: u32 = 200_000;
 /// Kilobytes of the same; events may be 8 KB each.
 const QUEUE_KILOBYTES: u32 = 256 * 1024;
 /// librdkafka goes on trying this long after the caller gave up; a record that lands late is a click more, not a wrong one.
-const MESSAGE_TIMEOUT_MILLIS: u32 = 30_000;
+/// Longer than a broker's restart takes at its worst: once records in flight time out, librdkafka begins a new producer
+/// epoch, under which the broker cannot tell that it has the ones that are sent again (1,149 of 12,821 clicks stood twice).
+const MESSAGE_TIMEOUT_MILLIS: u32 = 300_000;
 /// Latency given for batching: at 3,000 clicks/s ten share a request.
 const LINGER_MILLIS: u32 = 3;
 

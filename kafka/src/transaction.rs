@@ -24,6 +24,10 @@ use std::time::Duration;
 /// The broker aborts a dead process's transaction after this, and whoever takes its partitions waits as long: what it left
 /// open hides the changelogs' ends. Two of the longest commit intervals, and more than a restart of the broker takes.
 const TRANSACTION_TIMEOUT_MILLIS: u32 = 10_000;
+/// librdkafka may wait without end for the group's coordinator while it sends offsets, whatever timeout it is given, where that
+/// broker was away and came back under a new connection: only another broker's connection that opens or closes has it
+/// look again (librdkafka issues 5456 and 5511, open in 2.12). So connections that nothing moves on are closed.
+const IDLE_CONNECTION_MILLIS: u32 = 20_000;
 /// What a writer without a budget of its own may have on its way, in MiB.
 const SMALL_QUEUE_MIB: usize = 64;
 /// What librdkafka keeps beside a waiting record's bytes, roughly.
@@ -35,6 +39,7 @@ pub struct Slot(pub usize);
 
 pub struct TransactionalProducer {
     producer: BaseProducer<Reports>,
+    settings: ClientConfig,
     patience: Patience,
 }
 
@@ -65,10 +70,18 @@ impl TransactionalProducer {
             .set("message.max.bytes", RECORD_BYTES.to_string())
             .set("queue.buffering.max.messages", ((queue_mib << 20) / RECORD_OVERHEAD).to_string())
             .set("queue.buffering.max.kbytes", (queue_mib << 10).to_string())
+            .set("connections.max.idle.ms", IDLE_CONNECTION_MILLIS.to_string())
             .set("retry.backoff.ms", "10");
         let patience = Patience::new(stop);
         let producer = initialise(&settings, &patience)?;
-        Ok(TransactionalProducer { producer, patience })
+        Ok(TransactionalProducer { producer, settings, patience })
+    }
+
+    /// Begins anew with a client that knows nothing: after an abort, since what led to it is nearly always a broker that was
+    /// away, and what a client remembers of that may stop it for ever (`IDLE_CONNECTION_MILLIS`).
+    pub fn renew(&mut self) -> Result<(), Error> {
+        self.producer = initialise(&self.settings, &self.patience)?;
+        Ok(())
     }
 
     pub fn begin(&mut self) -> Result<Transaction<'_>, Error> {

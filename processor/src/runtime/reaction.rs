@@ -7,7 +7,7 @@ use kafka::Kind;
 /// One for each kind of error; what heals by itself is retried where it occurs and never comes here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reaction {
-    /// Abort the transaction, drop the overlay, go back to the committed positions: same clients, same stores.
+    /// Abort the transaction, drop the overlay, go back to the committed positions: a new producer, the same consumer and stores.
     Abort,
     /// Fenced, or an outcome that nobody knows: leave the group, close the stores, begin a session with a new producer.
     GiveUp,

@@ -96,7 +96,7 @@ impl Session<'_> {
             match self.interval(consumer, producer) {
                 Ok(()) => self.aborts = 0,
                 Err(error) if reaction(&error) == Reaction::Abort && self.aborts < ABORTS_IN_A_ROW => {
-                    self.resume(consumer, &error)?;
+                    self.resume(consumer, producer, &error)?;
                 }
                 Err(error) => return Err(error),
             }
@@ -122,12 +122,18 @@ impl Session<'_> {
 
     /// After an abort: nothing of the interval has happened, and reading goes back to where the group stands. These are
     /// our own last commits: an abort that is sure leaves them as they were.
-    fn resume(&mut self, consumer: &GroupConsumer, error: &Error) -> Result<(), Error> {
+    fn resume(
+        &mut self,
+        consumer: &GroupConsumer,
+        producer: &mut TransactionalProducer,
+        error: &Error,
+    ) -> Result<(), Error> {
         self.aborts += 1;
         metrics::counter!(gauges::ABORTED).increment(1);
         tracing::warn!(%error, thread = self.number, in_a_row = self.aborts, "transaction aborted, doing it again");
         self.owned.aborted();
         self.shared.sleep(PAUSE_AFTER_ABORT);
+        producer.renew()?;
         consumer.serve(Duration::ZERO)?;
         if consumer.wants_an_answer() {
             // The partitions are taken anew, or given up: positions are asked for then.
