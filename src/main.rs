@@ -1,5 +1,6 @@
 //! `tributary`: the roles as subcommands, nothing else.
 
+mod settlement;
 mod setup;
 
 use clap::{Parser, Subcommand};
@@ -59,6 +60,9 @@ enum Command {
     /// Apply a file of advertisers, campaigns, publishers, links, contracts
     #[command(subcommand)]
     Catalog(setup::Catalog),
+    /// Pay publishers: runs, statements, the life of payouts, files for bank and tax office
+    #[command(subcommand)]
+    Settlement(settlement::Settlement),
     Loadtest(loadtest::cli::LoadtestArgs),
     Stack(stack::cli::StackArgs),
     Doctor(stack::doctor::DoctorArgs),
@@ -73,6 +77,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Topics(command) => command.execute(&kafka(&sources.settings()?)?)?,
         Command::Tables(command) => command.execute(&clickhouse(&sources.settings()?)?)?,
         Command::Catalog(command) => command.execute(&kafka(&sources.settings()?)?)?,
+        Command::Settlement(command) => command.execute(&kafka(&sources.settings()?)?)?,
         Command::Loadtest(args) => return Ok(loadtest::cli::execute(args)?),
         Command::Edge => run_edge(&sources.settings()?)?,
         Command::Processor => run_processor(&sources.settings()?)?,

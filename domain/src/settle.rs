@@ -60,7 +60,7 @@ pub fn book(held: Option<&SettledState>, balance: &BalanceState, entry: &Journal
         advertiser: Some(entry.advertiser.clone()),
         campaign: Some(entry.campaign.clone()),
         occurred_at: entry.occurred_at,
-        tier_value: None,
+        tier_value: entry.tier_value,
     };
     Some(Booking { settled, balance })
 }

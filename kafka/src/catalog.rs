@@ -14,3 +14,4 @@ pub(crate) mod writer;
 
 pub use apply::{Applied, ApplyError, apply};
 pub use reader::CatalogReader;
+pub use writer::read;

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod ends;
 pub mod error;
 pub mod group;
+pub mod journal;
 pub mod position;
 pub mod producer;
 pub mod progress;

@@ -13,8 +13,11 @@ mod worker;
 
 pub use scopes::Scopes;
 
+use domain::settle;
 use keys::{JourneyPrefix, TouchKey};
+use schemas::codec::{self, DecodeError};
 use schemas::offset::NextOffset;
+use schemas::record::state::SettledState;
 use schemas::time::Micros;
 use schemas::topic::Topic;
 
@@ -31,13 +34,35 @@ pub enum Table {
     Settled,
     /// settle: balances per account and currency.
     Balances,
+    /// settle: what a run may state, by date: an index of `Settled`, which `Change::indexed` makes again while restoring. May
+    /// hold places that are no longer due, never lack one: whoever reads it looks at the conversion too.
+    Due,
+    /// settle: what counts for the tiers of a publisher's month.
+    Months,
+    /// settle: months that changed since a run corrected them; an index of `Months`, as `Due` is one of `Settled`.
+    MonthsChanged,
+    /// settle: payouts as they stand.
+    Payouts,
+    /// settle: runs that were taken.
+    Runs,
     /// How far this store has come in each topic that it is restored from.
     Positions,
 }
 
 impl Table {
-    pub const ALL: [Table; 6] =
-        [Table::JourneyEvents, Table::Conversions, Table::Decisions, Table::Settled, Table::Balances, Table::Positions];
+    pub const ALL: [Table; 11] = [
+        Table::JourneyEvents,
+        Table::Conversions,
+        Table::Decisions,
+        Table::Settled,
+        Table::Balances,
+        Table::Due,
+        Table::Months,
+        Table::MonthsChanged,
+        Table::Payouts,
+        Table::Runs,
+        Table::Positions,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -46,18 +71,26 @@ impl Table {
             Table::Decisions => "decisions",
             Table::Settled => "settled",
             Table::Balances => "balances",
+            Table::Due => "due",
+            Table::Months => "months",
+            Table::MonthsChanged => "months_changed",
+            Table::Payouts => "payouts",
+            Table::Runs => "runs",
             Table::Positions => "positions",
         }
     }
 
     /// The topic that this table's changes are written to, and the byte before its keys there. None for what a topic
-    /// says anyway: journey events are restored from `events`, decisions from `decisions`.
+    /// says anyway (journey events are restored from `events`, decisions from `decisions`), and for an index.
     pub fn changelog(self) -> Option<(Topic, u8)> {
         match self {
-            Table::Positions | Table::JourneyEvents | Table::Decisions => None,
+            Table::Positions | Table::JourneyEvents | Table::Decisions | Table::Due | Table::MonthsChanged => None,
             Table::Conversions => Some((Topic::DecideChangelog, b'c')),
             Table::Settled => Some((Topic::SettleChangelog, b's')),
             Table::Balances => Some((Topic::SettleChangelog, b'b')),
+            Table::Months => Some((Topic::SettleChangelog, b'm')),
+            Table::Payouts => Some((Topic::SettleChangelog, b'p')),
+            Table::Runs => Some((Topic::SettleChangelog, b'r')),
         }
     }
 }
@@ -96,6 +129,22 @@ impl Change {
         let (&tag, rest) = key.split_first()?;
         let table = Table::ALL.into_iter().find(|table| table.changelog() == Some((topic, tag)))?;
         Some(Change { table, key: rest.to_vec(), value })
+    }
+
+    /// The place in an index that follows from this change.
+    pub fn indexed(&self) -> Result<Option<Change>, StoreError> {
+        let Some(value) = &self.value else { return Ok(None) };
+        let (table, key) = match self.table {
+            Table::Settled => {
+                let corrupt = |error: DecodeError| StoreError::Corrupt { what: "settled", reason: error.to_string() };
+                let settled: SettledState = codec::decode(value).map_err(corrupt)?;
+                let Some(due) = settle::due(&settled) else { return Ok(None) };
+                (Table::Due, keys::due_of(&self.key, due)?)
+            }
+            Table::Months => (Table::MonthsChanged, self.key.clone()),
+            _ => return Ok(None),
+        };
+        Ok(Some(Change { table, key, value: Some(Vec::new()) }))
     }
 }
 

@@ -8,10 +8,12 @@ use crate::stage::{self, join::JourneyFilter};
 use crate::state::keys::{self, JourneyPrefix};
 use crate::state::overlay::Overlay;
 use crate::state::{Batch, CHANGELOGS, Change, Scopes, Store, StoreError, Table};
+use domain::settle::payout::Refusal;
 use kafka::queue::Record;
 use schemas::catalog::Catalog;
 use schemas::codec::{self, DecodeError};
 use schemas::decimal::Amount;
+use schemas::id::PayoutId;
 use schemas::limits::{LATENESS_MICROS, LONGEST_LOOK_BACK_MICROS};
 use schemas::offset::{NextOffset, Offset};
 use schemas::record::click::ClickView;
@@ -61,6 +63,8 @@ pub enum Poison {
     Catalog(Offset),
     #[error("an amount of {0} is beyond what an event may have")]
     Amount(Amount),
+    #[error("payout {payout}: {refusal}")]
+    Payout { payout: PayoutId, refusal: Refusal },
 }
 
 /// How a stage ends with a record: done, poison, or a failure that is not the record's fault.
@@ -134,6 +138,9 @@ impl<S: Store> Task<S> {
     pub fn restore_changes(&mut self, topic: Topic, mut changes: Batch, next: NextOffset) -> Result<(), StoreError> {
         let events = changes.0.iter().filter(|change| change.table == Table::JourneyEvents);
         events.for_each(|change| self.journeys.insert(&change.key));
+        let indexed: Vec<_> =
+            changes.0.iter().filter_map(|change| change.indexed().transpose()).collect::<Result<_, _>>()?;
+        changes.0.extend(indexed);
         changes.put(Table::Positions, keys::position(topic), keys::position_value(next));
         self.store.write(changes)
     }
@@ -165,7 +172,7 @@ impl<S: Store> Task<S> {
                 stage::join::event(self, record)
             }
             Topic::Candidates => stage::decide::input(self, record, around),
-            Topic::Journal => stage::settle::entry(self, record),
+            Topic::Journal => stage::settle::input(self, record, around),
             Topic::Rejected
             | Topic::Decisions
             | Topic::Attributions

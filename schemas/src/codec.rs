@@ -83,7 +83,7 @@ records! {
     3 Candidates "candidates" ["1", "2"],
     4 Decision "decision" ["1", "2"],
     5 Attribution "attribution" ["1"],
-    6 JournalEntry "journal" ["1", "2"],
+    6 JournalEntry "journal" ["1", "2", "3"],
     7 CatalogEntry "catalog" ["1", "2"],
     8 DeadLetter "dead_letter" ["1"],
     9 ConversionState "conversion_state" ["1", "2", "3"],

@@ -2,7 +2,7 @@
 //!
 //! Names hold no slash and ids are hexadecimal, so parts cannot run into one another, and no personal data is in a key.
 
-use crate::id::{ConversionId, JourneyId};
+use crate::id::{ConversionId, JourneyId, RunId};
 use crate::name::{AdvertiserId, PublisherId, TenantId};
 use crate::record::catalog::EntityKind;
 
@@ -34,6 +34,11 @@ pub fn rejected(tenant: &TenantId, advertiser: Option<&AdvertiserId>, journey: J
 /// which no advertiser can be called.
 pub fn publisher(tenant: &TenantId, publisher: &PublisherId) -> String {
     format!("{tenant}/*/p/{publisher}")
+}
+
+/// `tenant/*/r/{run}/{partition}`: what a partition did in a run of settlement.
+pub fn run(tenant: &TenantId, run: RunId, partition: i32) -> String {
+    format!("{tenant}/*/r/{run}/{partition}")
 }
 
 /// `tenant/{kind}/{id}/{version}`: each version of an entity outlives compaction.

@@ -7,5 +7,6 @@ mod life;
 mod log;
 mod order;
 mod outages;
+mod settlement;
 mod state;
 mod traffic;

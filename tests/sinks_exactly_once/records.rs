@@ -236,6 +236,7 @@ pub fn entry() -> Written {
         cumulative_platform_fee: Fixed(3_000_000),
         hold_until: Micros(BEGIN),
         cause_event: None,
+        tier_value: None,
     };
     (Topic::Journal, Some(0), b"j".to_vec(), codec::encode(&entry))
 }

@@ -58,7 +58,9 @@ pub(super) fn book(
     for (publisher, (before, after)) in due {
         let hold = earned.map_or(0, |earned| i64::from(earned.terms_of(&publisher).body.hold_days));
         let hold_until = decision.received_at.plus(hold.saturating_mul(MICROS_PER_DAY));
-        booked.extend(book_one(before, after, &mut Writer { decision, cause, hold_until, entries: &mut entries }));
+        let tier_value = earnings.and_then(|earnings| earnings.tier_values.get(&publisher)).copied();
+        let mut writer = Writer { decision, cause, hold_until, tier_value, entries: &mut entries };
+        booked.extend(book_one(before, after, &mut writer));
     }
     entries
 }
@@ -130,6 +132,7 @@ struct Writer<'w> {
     decision: &'w Decision,
     cause: &'w Cause,
     hold_until: Micros,
+    tier_value: Option<Amount>,
     entries: &'w mut Vec<JournalEntry>,
 }
 
@@ -170,6 +173,7 @@ impl Writer<'_> {
             cumulative_platform_fee: after.platform_fee,
             hold_until,
             cause_event: self.cause.event.clone().filter(|_| of_other),
+            tier_value: self.tier_value.filter(|_| !after.commission.is_zero()),
         });
         true
     }

@@ -21,6 +21,8 @@ pub(super) struct Earnings {
     pub platform_fee: Amount,
     /// Of those whom the paying model credits, by publisher.
     pub shares: Vec<PublisherShare>,
+    /// Of those whose contract has tiers: what of the value that is left counts for their months, split as commissions are.
+    pub tier_values: BTreeMap<PublisherId, Amount>,
     pub arithmetic: String,
 }
 
@@ -29,11 +31,16 @@ impl Earnings {
         let credits = paid_credits(earned);
         let mut sum =
             Sum { credits: &credits, status, currency: sold.currency, full: Amount::ZERO, shares: Vec::new() };
+        let mut tier_values = BTreeMap::new();
         let mut sentences = Vec::with_capacity(1);
         for terms in distinct_terms(earned, &credits) {
             let priced = rates::price(facts, sold, terms.body);
             let mine = |publisher: &PublisherId| std::ptr::eq(earned.terms_of(publisher).body, terms.body);
             let shares = sum.add(terms, &priced, mine, earned);
+            if !terms.body.tiers.is_empty() {
+                let values = credits.keys().cloned().zip(sum.split(sold.left().max(Amount::ZERO)));
+                tier_values.extend(values.filter(|(publisher, _)| mine(publisher)));
+            }
             let sentence = arithmetic(&priced, terms, earned, &shares, sold.currency);
             sentences.push(match std::ptr::eq(terms.body, earned.terms.body) {
                 true => sentence,
@@ -55,6 +62,7 @@ impl Earnings {
             platform_fee: shares.iter().map(|share| share.platform_fee).sum(),
             arithmetic: sentences.join("; "),
             shares,
+            tier_values,
         }
     }
 }

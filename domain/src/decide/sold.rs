@@ -80,6 +80,11 @@ impl<'f> Sold<'f> {
         }
     }
 
+    /// What of the value nobody took back.
+    pub fn left(&self) -> Amount {
+        self.sold_value() - self.taken_back()
+    }
+
     pub fn nothing_left(&self) -> bool {
         self.whole || (self.taken_back() > Amount::ZERO && self.taken_back() == self.sold_value())
     }

@@ -130,6 +130,7 @@ pub fn correct(
         cumulative_platform_fee: platform_fee,
         hold_until: last.plus(i64::from(terms.hold_days).saturating_mul(MICROS_PER_DAY)),
         cause_event: None,
+        tier_value: None,
     })
 }
 

@@ -176,6 +176,7 @@ pub fn journal_entry(
         cumulative_platform_fee: fee,
         hold_until,
         cause_event: None,
+        tier_value: None,
     }
 }
 

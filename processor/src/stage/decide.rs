@@ -1,7 +1,8 @@
 //! decide: the set of evidence of each conversion, its current decision, and what is booked for it.
 
+use crate::stage;
 use crate::state::{Store, StoreError, Table, keys};
-use crate::task::{NoCatalog, Output, Poison, StageError, Surroundings, Task, TaskError};
+use crate::task::{Output, Poison, StageError, Surroundings, Task};
 use domain::decide::{self, Merged, Revision};
 use kafka::queue::Record;
 use schemas::codec::{self, DecodeError};
@@ -69,11 +70,7 @@ fn revise<S: Store>(
     around: &dyn Surroundings,
 ) -> Result<(), StageError> {
     let evidence = decide::read(&state).map_err(corrupt)?;
-    let needed = evidence.catalog_needed;
-    let catalog = around.catalog(needed).map_err(|missing| match missing {
-        NoCatalog::Behind => StageError::Task(TaskError::CatalogBehind(needed)),
-        NoCatalog::NeverWritten => StageError::Poison(Poison::Catalog(needed)),
-    })?;
+    let catalog = stage::catalog(around, evidence.catalog_needed)?;
     let revision = decide::decide(&mut state, evidence, &catalog).map_err(corrupt)?;
     task.overlay.put(Table::Conversions, key.clone(), codec::encode(&state));
     if let (Some(revision), Some(decision)) = (revision, state.decision) {

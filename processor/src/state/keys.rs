@@ -2,7 +2,9 @@
 //! stand side by side.
 
 use crate::state::StoreError;
-use schemas::id::{ClickId, ConversionId, JourneyId, hash_of};
+use domain::settle::month::Counted;
+use schemas::decimal::Currency;
+use schemas::id::{ClickId, ConversionId, JourneyId, PayoutId, RunId, hash_of};
 use schemas::mark;
 use schemas::name::{CampaignId, LinkCode, PublisherId, TenantId};
 use schemas::offset::{NextOffset, Offset};
@@ -161,13 +163,74 @@ pub fn conversion(id: ConversionId) -> Vec<u8> {
     id.0.to_vec()
 }
 
-/// The parts are names and a currency code: no zero byte is in them.
-pub fn settled(tenant: &TenantId, publisher: &PublisherId, conversion: ConversionId, currency: &str) -> Vec<u8> {
-    [tenant.as_bytes(), &[0], publisher.as_bytes(), &[0], &conversion.0, currency.as_bytes()].concat()
+/// Of settle's keys: a tenant's stand side by side, and behind its zero byte a publisher's. Names hold no zero byte.
+pub fn tenant(tenant: &TenantId) -> Vec<u8> {
+    [tenant.as_bytes(), &[0]].concat()
 }
 
-pub fn balance(tenant: &TenantId, publisher: &PublisherId, currency: &str) -> Vec<u8> {
-    [tenant.as_bytes(), &[0], publisher.as_bytes(), &[0], currency.as_bytes()].concat()
+fn account(tenant: &TenantId, publisher: &PublisherId) -> Vec<u8> {
+    [tenant.as_bytes(), &[0], publisher.as_bytes(), &[0]].concat()
+}
+
+pub fn settled(tenant: &TenantId, publisher: &PublisherId, conversion: ConversionId, currency: Currency) -> Vec<u8> {
+    [account(tenant, publisher).as_slice(), &conversion.0, currency.code().as_bytes()].concat()
+}
+
+pub fn balance(tenant: &TenantId, publisher: &PublisherId, currency: Currency) -> Vec<u8> {
+    [account(tenant, publisher).as_slice(), currency.code().as_bytes()].concat()
+}
+
+/// Whose balance has this key.
+pub fn account_of_balance(key: &[u8]) -> Result<(PublisherId, Currency), StoreError> {
+    let corrupt = || StoreError::Corrupt { what: "a balance's key", reason: String::from_utf8_lossy(key).into_owned() };
+    let mut parts = std::str::from_utf8(key).map_err(|_| corrupt())?.split('\0').skip(1);
+    let (Some(publisher), Some(currency)) = (parts.next(), parts.next()) else { return Err(corrupt()) };
+    Ok((PublisherId::new(publisher).map_err(|_| corrupt())?, Currency::parse(currency).map_err(|_| corrupt())?))
+}
+
+/// A conversion of the account whose balance has this key, by the date when a run may state it.
+pub fn due(balance: &[u8], due: Micros, conversion: ConversionId) -> Vec<u8> {
+    [balance, &time_bytes(due), &conversion.0].concat()
+}
+
+/// As `due`, of the conversion whose settled state has this key.
+pub fn due_of(settled: &[u8], at: Micros) -> Result<Vec<u8>, StoreError> {
+    const CURRENCY: usize = 3;
+    let corrupt = || StoreError::Corrupt { what: "a settled conversion's key", reason: format!("{settled:?}") };
+    let (rest, currency) = settled.split_at_checked(settled.len().wrapping_sub(CURRENCY)).ok_or_else(corrupt)?;
+    let (account, conversion) = rest.split_last_chunk().ok_or_else(corrupt)?;
+    Ok(due(&[account, currency].concat(), at, ConversionId(*conversion)))
+}
+
+/// The conversion in a key of `due`'s form.
+pub fn due_conversion(key: &[u8]) -> Result<ConversionId, StoreError> {
+    let conversion = key.last_chunk().map(|id| ConversionId(*id));
+    conversion.ok_or_else(|| StoreError::Corrupt { what: "a due date's key", reason: format!("{key:?}") })
+}
+
+pub fn month(tenant: &TenantId, publisher: &PublisherId, counted: &Counted) -> Vec<u8> {
+    let (month, campaign) = (counted.month.0.to_be_bytes(), counted.campaign.as_bytes());
+    [account(tenant, publisher).as_slice(), &month, campaign, &[0], counted.currency.code().as_bytes()].concat()
+}
+
+/// Whose month has this key.
+pub fn publisher_of_month(key: &[u8]) -> Result<PublisherId, StoreError> {
+    let corrupt = || StoreError::Corrupt { what: "a month's key", reason: format!("{key:?}") };
+    let publisher = key.split(|byte| *byte == 0).nth(1).and_then(|name| std::str::from_utf8(name).ok());
+    PublisherId::new(publisher.ok_or_else(corrupt)?).map_err(|_| corrupt())
+}
+
+pub fn payout(id: PayoutId) -> Vec<u8> {
+    id.0.to_vec()
+}
+
+pub fn run(id: RunId) -> Vec<u8> {
+    id.0.to_vec()
+}
+
+/// Past every key that begins like this.
+pub fn after(prefix: &[u8]) -> Vec<u8> {
+    [prefix, &[0xff]].concat()
 }
 
 pub fn position(topic: Topic) -> Vec<u8> {

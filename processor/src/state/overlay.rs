@@ -28,6 +28,14 @@ impl Overlay {
         }
     }
 
+    pub fn delete(&mut self, table: Table, key: Vec<u8>) {
+        let key_bytes = key.len();
+        match self.changes[table as usize].insert(key, None) {
+            None => self.bytes += key_bytes + OVERHEAD,
+            Some(replaced) => self.bytes -= replaced.map_or(0, |value| value.len()),
+        }
+    }
+
     /// Memory that the changes take, kept as they come: it is asked for many times in an interval.
     pub fn bytes(&self) -> usize {
         self.bytes

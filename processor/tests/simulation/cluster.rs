@@ -75,22 +75,31 @@ impl Cluster {
         Offset(records.len() as i64 - 1)
     }
 
+    /// A record to every partition, as the owner of a run of settlement writes it.
+    pub fn append_everywhere(&mut self, topic: Topic, value: &[u8]) {
+        for partition in 0..PARTITIONS {
+            self.write(topic, Some(partition), Vec::new(), value.to_vec());
+        }
+    }
+
     pub fn values(&self, topic: Topic) -> impl Iterator<Item = &[u8]> {
         let records = self.log.iter().filter(move |((of, _), _)| *of == topic).flat_map(|(_, records)| records);
         records.map(|stored| stored.value.as_slice())
     }
 
+    /// What is booked on each account, whatever statements and payouts have made of it.
     pub fn balances(&self) -> BTreeMap<Vec<u8>, Amount> {
         let mut balances = BTreeMap::new();
         for task in self.tasks.values() {
             for ((table, key), value) in task.store().entries() {
                 if *table == Table::Balances {
                     let state: BalanceState = codec::decode(value).expect("a balance");
-                    assert!(balances.insert(key.clone(), state.held).is_none(), "an account has one partition");
+                    let booked = state.held - state.clawback + state.payable + state.in_payment + state.paid;
+                    assert!(balances.insert(key.clone(), booked).is_none(), "an account has one partition");
                 }
             }
         }
-        balances.retain(|_, held| !held.is_zero());
+        balances.retain(|_, booked| !booked.is_zero());
         balances
     }
 
@@ -127,7 +136,8 @@ impl Cluster {
             outputs.extend(task.drain_outbox().map(|output| (*partition, output)));
             for (table, key, value) in task.overlay().changes() {
                 let Some((topic, tag)) = table.changelog() else { continue };
-                changes.push((topic, *partition, [&[tag], key].concat(), value.expect("nothing is deleted").to_vec()));
+                let value = value.expect("only places in an index are deleted").to_vec();
+                changes.push((topic, *partition, [&[tag], key].concat(), value));
             }
         }
         let mut last: BTreeMap<(Topic, i32), Offset> = BTreeMap::new();

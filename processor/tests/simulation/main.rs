@@ -5,6 +5,7 @@
 //! `SEED=n cargo test -p processor --test simulation` repeats one seed.
 
 mod cluster;
+mod settlement;
 mod world;
 
 use cluster::{Cluster, Fate};
@@ -15,7 +16,7 @@ use schemas::codec;
 use schemas::decimal::{Amount, AttributedValue};
 use schemas::record::attribution::Attribution;
 use schemas::record::decision::Decision;
-use schemas::record::journal::JournalEntry;
+use schemas::record::journal::JournalRecord;
 use schemas::topic::Topic;
 use std::collections::BTreeMap;
 
@@ -44,7 +45,7 @@ fn outcome(cluster: &Cluster) -> Outcome {
     }
     let mut entries = std::collections::BTreeSet::new();
     for value in cluster.values(Topic::Journal) {
-        let entry: JournalEntry = codec::decode(value).expect("an entry");
+        let JournalRecord::Entry(entry) = JournalRecord::read(value).expect("of the journal") else { continue };
         assert!(entries.insert(entry.entry_id), "entry {} is booked once", entry.entry_id);
         assert!(entry.postings.iter().map(|posting| posting.amount).sum::<Amount>().is_zero(), "an entry balances");
         for posting in &entry.postings {
@@ -92,7 +93,10 @@ fn check(seed: u64) {
     shuffled.shuffle(&mut rng);
     let mut cluster = Cluster::new();
     let mut waiting = shuffled.iter();
-    for _ in 0..rng.random_range(5..60) {
+    for turn in 0..rng.random_range(5..60) {
+        if rng.random_bool(0.05) {
+            cluster.append_everywhere(Topic::Journal, &settlement::run(&format!("early {turn}"), settlement::LATE));
+        }
         waiting.by_ref().take(rng.random_range(0..8)).for_each(|input| cluster.append(input));
         let fate = match rng.random_range(0..10) {
             0 => Fate::CrashBeforeCommit,
@@ -113,6 +117,7 @@ fn check(seed: u64) {
     let found = outcome(&cluster);
     balances_follow_from_the_journal(&found, seed);
     assert_eq!(found, expected, "seed {seed}");
+    settlement::pays_what_is_booked_once(&mut cluster, &expected.balances, &mut rng);
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub struct JournalEntry {
     pub hold_until: Micros,
     /// The id of the event that caused it, where that is not the conversion's own.
     pub cause_event: Option<String>,
+    /// What of the sale's value counts for the publisher's month; none under a contract without tiers.
+    pub tier_value: Option<Amount>,
 }
 
 /// Debit positive, credit negative.

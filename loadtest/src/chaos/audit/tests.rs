@@ -116,6 +116,7 @@ fn entry(revision: i32, number: u8, before: i128, after: i128) -> JournalEntry {
         cumulative_platform_fee: is.platform_fee,
         hold_until: Micros(0),
         cause_event: None,
+        tier_value: None,
     }
 }
 

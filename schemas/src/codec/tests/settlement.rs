@@ -57,6 +57,7 @@ fn journal_entry() -> JournalEntry {
         cumulative_platform_fee: Fixed(3),
         hold_until: Micros(3),
         cause_event: None,
+        tier_value: None,
     }
 }
 
