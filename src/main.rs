@@ -59,6 +59,7 @@ enum Command {
     /// Apply a file of advertisers, campaigns, publishers, links, contracts
     #[command(subcommand)]
     Catalog(setup::Catalog),
+    Explain(history::cli::ExplainArgs),
     Loadtest(loadtest::cli::LoadtestArgs),
     Stack(stack::cli::StackArgs),
     Doctor(stack::doctor::DoctorArgs),
@@ -73,6 +74,11 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Topics(command) => command.execute(&kafka(&sources.settings()?)?)?,
         Command::Tables(command) => command.execute(&clickhouse(&sources.settings()?)?)?,
         Command::Catalog(command) => command.execute(&kafka(&sources.settings()?)?)?,
+        Command::Explain(args) => {
+            let settings = sources.settings()?;
+            let index = args.asks_clickhouse().then(|| clickhouse(&settings)).transpose()?;
+            print!("{}", args.execute(&kafka(&settings)?, index.as_ref())?);
+        }
         Command::Loadtest(args) => return Ok(loadtest::cli::execute(args)?),
         Command::Edge => run_edge(&sources.settings()?)?,
         Command::Processor => run_processor(&sources.settings()?)?,

@@ -14,7 +14,7 @@ mod cause;
 mod commission;
 mod evidence;
 mod exact;
-mod explain;
+pub(crate) mod explain;
 mod facts;
 mod fraud;
 pub mod half_life;

@@ -9,5 +9,6 @@
 //! them ends the same (P3).
 
 pub mod decide;
+pub mod explanation;
 pub mod join;
 pub mod settle;
