@@ -60,6 +60,9 @@ enum Command {
     #[command(subcommand)]
     Catalog(setup::Catalog),
     Explain(history::cli::ExplainArgs),
+    Whatif(history::cli::WhatifArgs),
+    Adjust(history::cli::AdjustArgs),
+    ReplayHash(history::cli::ReplayHashArgs),
     Loadtest(loadtest::cli::LoadtestArgs),
     Stack(stack::cli::StackArgs),
     Doctor(stack::doctor::DoctorArgs),
@@ -79,6 +82,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let index = args.asks_clickhouse().then(|| clickhouse(&settings)).transpose()?;
             print!("{}", args.execute(&kafka(&settings)?, index.as_ref())?);
         }
+        Command::Whatif(args) => print!("{}", args.execute(&kafka(&sources.settings()?)?, stoppable()?)?),
+        Command::Adjust(args) => print!("{}", args.execute(&kafka(&sources.settings()?)?, setup::now(), stoppable()?)?),
+        Command::ReplayHash(args) => print!("{}", args.execute(&kafka(&sources.settings()?)?, stoppable()?)?),
         Command::Loadtest(args) => return Ok(loadtest::cli::execute(args)?),
         Command::Edge => run_edge(&sources.settings()?)?,
         Command::Processor => run_processor(&sources.settings()?)?,
@@ -106,6 +112,11 @@ fn run_sinks(settings: &Settings) -> anyhow::Result<()> {
 /// Logging and signals of a role.
 fn started() -> anyhow::Result<Shutdown> {
     service::logging::init();
+    stoppable()
+}
+
+/// Ctrl-C is a wish.
+fn stoppable() -> anyhow::Result<Shutdown> {
     let shutdown = Shutdown::default();
     shutdown.on_signals_in_background()?;
     Ok(shutdown)

@@ -9,12 +9,18 @@ mod text;
 
 use crate::decide::explain::{Span, money};
 use meaning::{Said, meaning};
+use schemas::decimal::{Amount, Currency};
 use schemas::record::decision::{Decision, EvidenceVerdict, Outcome, Status, TouchVerdict};
 use schemas::record::journal::JournalEntry;
 use text::Text;
 
 /// Longer evidence (a URL's token, a code that somebody made up) is cut.
 const SHOWN_CHARS: usize = 48;
+
+/// An amount with the places of its currency: `7.00`.
+pub fn shown_money(amount: Amount, currency: Currency) -> String {
+    money(amount, currency)
+}
 
 /// The explanation of a conversion's current decision, with all of its journal entries by revision.
 pub fn text(decision: &Decision, entries: &[JournalEntry]) -> String {

@@ -12,3 +12,4 @@ pub mod decide;
 pub mod explanation;
 pub mod join;
 pub mod settle;
+pub mod whatif;

@@ -6,9 +6,15 @@
 //!
 //! **Architecture invariant:** nothing here writes to a topic but `adjust`, and that writes commands only.
 
+mod adjust;
 pub mod cli;
 mod error;
 mod explain;
+mod hash;
 mod log;
+mod progress;
+mod replay;
+mod report;
+mod whatif;
 
 pub use error::Error;

@@ -3,6 +3,7 @@
 //! Leaves to others: what a version means and who sees which (`schemas::catalog`).
 
 pub mod apply;
+pub mod contracts;
 pub mod file;
 pub mod plan;
 pub mod problem;
@@ -14,3 +15,4 @@ pub(crate) mod writer;
 
 pub use apply::{Applied, ApplyError, apply};
 pub use reader::CatalogReader;
+pub use writer::read;

@@ -133,6 +133,7 @@ fn delivery(code: &str) -> Option<&'static str> {
         "chargeback_won" => "The shop won the dispute: what was charged back before counts again.",
         "won_back" => "This chargeback was won since, so it takes nothing back.",
         "approved" => "The shop or the network approved the conversion.",
+        "amended" => "It is paid by other terms than the contract had then: somebody adjusted what was past.",
         "rejected" => "The shop or the network rejected the conversion.",
         "other_currency" => "It is in another currency than the sale, so it does not count.",
         "unknown_item" => "It names articles that the order did not have, so it takes nothing back.",
