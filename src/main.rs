@@ -63,6 +63,10 @@ enum Command {
     /// Pay publishers: runs, statements, the life of payouts, files for bank and tax office
     #[command(subcommand)]
     Settlement(settlement::Settlement),
+    Explain(history::cli::ExplainArgs),
+    Whatif(history::cli::WhatifArgs),
+    Adjust(history::cli::AdjustArgs),
+    ReplayHash(history::cli::ReplayHashArgs),
     Loadtest(loadtest::cli::LoadtestArgs),
     Stack(stack::cli::StackArgs),
     Doctor(stack::doctor::DoctorArgs),
@@ -78,6 +82,14 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Tables(command) => command.execute(&clickhouse(&sources.settings()?)?)?,
         Command::Catalog(command) => command.execute(&kafka(&sources.settings()?)?)?,
         Command::Settlement(command) => command.execute(&kafka(&sources.settings()?)?)?,
+        Command::Explain(args) => {
+            let settings = sources.settings()?;
+            let index = args.asks_clickhouse().then(|| clickhouse(&settings)).transpose()?;
+            print!("{}", args.execute(&kafka(&settings)?, index.as_ref())?);
+        }
+        Command::Whatif(args) => print!("{}", args.execute(&kafka(&sources.settings()?)?, stoppable()?)?),
+        Command::Adjust(args) => print!("{}", args.execute(&kafka(&sources.settings()?)?, setup::now(), stoppable()?)?),
+        Command::ReplayHash(args) => print!("{}", args.execute(&kafka(&sources.settings()?)?, stoppable()?)?),
         Command::Loadtest(args) => return Ok(loadtest::cli::execute(args)?),
         Command::Edge => run_edge(&sources.settings()?)?,
         Command::Processor => run_processor(&sources.settings()?)?,
@@ -105,6 +117,11 @@ fn run_sinks(settings: &Settings) -> anyhow::Result<()> {
 /// Logging and signals of a role.
 fn started() -> anyhow::Result<Shutdown> {
     service::logging::init();
+    stoppable()
+}
+
+/// Ctrl-C is a wish.
+fn stoppable() -> anyhow::Result<Shutdown> {
     let shutdown = Shutdown::default();
     shutdown.on_signals_in_background()?;
     Ok(shutdown)

@@ -15,9 +15,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("edge", &["schemas", "kafka", "service"]),
     ("processor", &["schemas", "domain", "kafka", "service"]),
     ("sinks", &["schemas", "kafka", "service"]),
+    ("history", &["schemas", "domain", "kafka", "service", "sinks"]),
     ("loadtest", &["schemas", "kafka", "service", "stack"]),
     ("stack", &["schemas", "service"]),
-    ("tributary", &["schemas", "kafka", "service", "edge", "processor", "sinks", "loadtest", "stack"]),
+    ("tributary", &["schemas", "kafka", "service", "edge", "processor", "sinks", "history", "loadtest", "stack"]),
 ];
 
 /// What `schemas` and `domain` never see: threads of execution, sockets, stores, clocks, chance.

@@ -8,13 +8,14 @@
 //! **Invariant (P3):** a decision is a function of the set of inputs and of the catalog as of their offsets. Only its
 //! revision, and the entries that lead from one revision to the next, tell in which order they came.
 
+mod amended;
 mod apportion;
 mod books;
 mod cause;
 mod commission;
 mod evidence;
 mod exact;
-mod explain;
+pub(crate) mod explain;
 mod facts;
 mod fraud;
 pub mod half_life;
@@ -28,6 +29,7 @@ mod sold;
 mod touches;
 mod validity;
 
+use amended::Amended;
 use commission::Earnings;
 use facts::Facts;
 use life::Life;
@@ -36,6 +38,7 @@ use ruling::Ruling;
 use schemas::catalog::Catalog;
 use schemas::codec::{self, DecodeError};
 use schemas::offset::Offset;
+use schemas::record::amendment::Amendment;
 use schemas::record::attribution::Attribution;
 use schemas::record::candidates::Candidates;
 use schemas::record::command::ConversionCommand;
@@ -75,6 +78,14 @@ pub fn merge_command(state: &mut ConversionState, command: &ConversionCommand) -
     if merge::add_command(state, command) { Merged::Changed } else { Merged::Unchanged }
 }
 
+/// Adds an amendment to a conversion's set: as `merge_command`.
+///
+/// # Errors
+/// A contract in it is none of a schema known here; the state is unchanged then.
+pub fn merge_amendment(state: &mut ConversionState, amendment: &Amendment) -> Result<Merged, DecodeError> {
+    Ok(if merge::add_amendment(state, amendment)? { Merged::Changed } else { Merged::Unchanged })
+}
+
 /// What is to be sent to other conversions after `merge` has changed this one: refunds and the like that name an event,
 /// for the orders that the event turned out to belong to.
 ///
@@ -87,6 +98,7 @@ pub fn passed_on(state: &ConversionState, input: &Candidates) -> Result<Vec<Cand
 /// A conversion's set, read: what has to be known before it can be decided.
 pub struct Evidence {
     events: Vec<Event>,
+    amended: Vec<Amended>,
     /// How far the catalog must have been read.
     pub catalog_needed: Offset,
 }
@@ -98,7 +110,18 @@ pub struct Evidence {
 pub fn read(state: &ConversionState) -> Result<Evidence, DecodeError> {
     let events = merge::stored(state)?;
     let catalog_needed = facts::catalog_needed(&events, &state.journeys);
-    Ok(Evidence { events, catalog_needed })
+    Ok(Evidence { events, amended: amended::read(state)?, catalog_needed })
+}
+
+/// What a set of inputs is decided as by itself, as revision 1, whatever was decided or booked before. None where there is
+/// nothing to decide. Its shares are what `decide` books in the end (P3).
+///
+/// # Errors
+/// As `read`.
+pub fn afresh(state: &ConversionState, catalog: &Catalog) -> Result<Option<Decision>, DecodeError> {
+    let mut state = ConversionState { decision: None, booked: Vec::new(), ..state.clone() };
+    let evidence = read(&state)?;
+    Ok(decide(&mut state, evidence, catalog)?.map(|revision| revision.decision))
 }
 
 /// Decides a conversion anew, by what `read` found in this state. None where nothing but the revision would differ from
@@ -113,7 +136,7 @@ pub fn decide(
     evidence: Evidence,
     catalog: &Catalog,
 ) -> Result<Option<Revision>, DecodeError> {
-    let Some(facts) = Facts::of(evidence.events, state) else { return Ok(None) };
+    let Some(facts) = Facts::of(evidence.events, evidence.amended, state) else { return Ok(None) };
     let current = state.decision.as_deref().map(codec::decode::<Decision>).transpose()?;
     let (ruling, explanation) = ruling::rule(&facts, catalog);
     let earned = match &ruling {
@@ -138,7 +161,10 @@ pub fn decide(
     let attributions = taken_back.chain(record::attributions(&decision)).collect();
     let booked = earnings.as_ref().filter(|_| !ruling.is_withheld());
     let cause = cause::of(current.as_ref(), &decision, &facts);
-    let entries = books::book(&mut state.booked, &decision, earned, booked, &cause);
+    // The facts still look at the state.
+    let mut now_booked = state.booked.clone();
+    let entries = books::book(&mut now_booked, &decision, earned, booked, &cause);
+    state.booked = now_booked;
     state.decision = Some(codec::encode(&decision));
     Ok(Some(Revision { decision, attributions, entries }))
 }

@@ -9,5 +9,7 @@
 //! them ends the same (P3).
 
 pub mod decide;
+pub mod explanation;
 pub mod join;
 pub mod settle;
+pub mod whatif;

@@ -3,6 +3,7 @@
 //! Leaves to others: what a version means and who sees which (`schemas::catalog`).
 
 pub mod apply;
+pub mod contracts;
 pub mod file;
 pub mod plan;
 pub mod problem;

@@ -10,6 +10,7 @@ mod read;
 mod shape;
 mod write;
 
+use crate::record::amendment::Amendment;
 use crate::record::attribution::Attribution;
 use crate::record::budget::{BudgetPassed, BudgetSpent};
 use crate::record::candidates::Candidates;
@@ -86,7 +87,7 @@ records! {
     6 JournalEntry "journal" ["1", "2", "3"],
     7 CatalogEntry "catalog" ["1", "2"],
     8 DeadLetter "dead_letter" ["1"],
-    9 ConversionState "conversion_state" ["1", "2", "3"],
+    9 ConversionState "conversion_state" ["1", "2", "3", "4"],
     10 SettledState "settled_state" ["1", "2"],
     11 BalanceState "balance_state" ["1", "2"],
     12 SettlementRun "settlement_run" ["1"],
@@ -98,6 +99,7 @@ records! {
     18 BudgetSpent "budget_spent" ["1"],
     19 BudgetPassed "budget_passed" ["1"],
     20 ConversionCommand "conversion_command" ["1"],
+    21 Amendment "amendment" ["1"],
 }
 
 struct Parsed {

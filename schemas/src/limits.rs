@@ -19,6 +19,9 @@ pub const DELIVERIES_PER_CONVERSION: usize = 64;
 /// Commands kept per conversion, the last ones: only the last of all counts.
 pub const COMMANDS_PER_CONVERSION: usize = 16;
 
+/// Amendments kept per conversion, the last ones: somebody adjusts a past month now and then.
+pub const AMENDMENTS_PER_CONVERSION: usize = 8;
+
 /// Bytes of one mark's value on a click: a program's name, the name of a network.
 pub const MARK_VALUE_BYTES: usize = 24;
 

@@ -1,6 +1,7 @@
 //! The records that travel, one module a topic. Field order and names are those of `avsc/*/`; the codec's tests hold
 //! the two together.
 
+pub mod amendment;
 pub mod attribution;
 pub mod budget;
 pub mod candidates;

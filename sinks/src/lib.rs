@@ -24,6 +24,7 @@ mod dead_letters;
 mod error;
 mod held;
 mod insert;
+pub mod look_up;
 mod partition;
 mod pump;
 mod range;

@@ -155,6 +155,14 @@ impl Installation {
         text
     }
 
+    /// Runs a command that must fail, and returns what it printed.
+    pub fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().expect("the binary runs");
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!output.status.success(), "tributary {arguments:?} went well:\n{text}");
+        text
+    }
+
     /// Starts a role without waiting for it to be ready.
     pub fn spawn(&mut self, role: Role) {
         let log = self.path(&format!("{}.log", role.name()));

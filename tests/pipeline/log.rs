@@ -8,6 +8,7 @@ use kafka::transaction::TransactionalProducer;
 use schemas::codec::{self, Record};
 use schemas::decimal::Amount;
 use schemas::id::{ConversionId, JourneyId};
+use schemas::record::amendment::Amendment;
 use schemas::record::click::Click;
 use schemas::record::event::Event;
 use schemas::topic::Topic;
@@ -77,6 +78,15 @@ pub fn copy_inputs(from: &Installation, to: &Installation) {
             }
         }
     }
+    write(to, &records);
+}
+
+/// Copies what `adjust` wrote, which no other role writes again.
+pub fn copy_amendments(from: &Installation, to: &Installation) {
+    let stored = (0..3).flat_map(|number| partition(from, Topic::Candidates, number));
+    let amendments = stored.filter(|stored| codec::is_framed_as::<Amendment>(&stored.value));
+    let records: Vec<Written> = amendments.map(|stored| (Topic::Candidates, None, stored.key, stored.value)).collect();
+    assert!(!records.is_empty(), "nothing was adjusted");
     write(to, &records);
 }
 

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod figures;
+mod history;
 mod installation;
 mod life;
 mod log;

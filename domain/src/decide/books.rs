@@ -116,14 +116,15 @@ enum First {
 
 impl First {
     /// The cause of such an entry, and whether the event behind it is named.
-    fn cause(self, of_change: journal::Cause) -> (journal::Cause, bool) {
+    fn cause(self, of_change: &Cause) -> (journal::Cause, bool) {
         use journal::Cause;
-        match (self, of_change) {
+        match (self, of_change.cause) {
+            (_, Cause::Correction) if of_change.event.is_some() => (Cause::Correction, true),
             // What had waited for it, or had been taken back before it was ever booked.
-            (First::Yes, Cause::Approved | Cause::Rebill | Cause::ChargebackWon) => (of_change, true),
+            (First::Yes, Cause::Approved | Cause::Rebill | Cause::ChargebackWon) => (of_change.cause, true),
             (First::Yes, _) => (Cause::Conversion, false),
             (First::No, Cause::Conversion | Cause::Correction) => (Cause::Correction, false),
-            (First::No, _) => (of_change, true),
+            (First::No, _) => (of_change.cause, true),
         }
     }
 }
@@ -152,7 +153,7 @@ impl Writer<'_> {
         ];
         // Every amount that gets here was split by subtraction, so this holds unless a rule above is broken.
         assert!(postings.iter().map(|posting| posting.amount).sum::<Amount>().is_zero(), "P5: entry does not balance");
-        let (cause, of_other) = first.cause(self.cause.cause);
+        let (cause, of_other) = first.cause(self.cause);
         self.entries.push(JournalEntry {
             entry_id: EntryId::new(conversion_id, &after.publisher, revision, after.currency),
             tenant: decision.tenant.clone(),

@@ -2,6 +2,7 @@
 //!
 //! Only this, like revisions, tells in which order inputs came; what is booked in the end does not depend on it (P3).
 
+use super::amended;
 use super::facts::Facts;
 use schemas::record::decision::{Decision, DeliveryNote, Outcome};
 use schemas::record::event::Event;
@@ -25,7 +26,8 @@ pub(super) fn of(before: Option<&Decision>, now: &Decision, facts: &Facts) -> Ca
         let approved = before.outcome == Outcome::Attributed && before.status != now.status && now.action == "sale";
         return conversion(if approved { journal::Cause::Approved } else { journal::Cause::Correction });
     };
-    let received_at = event_of(note, facts).map_or(now.received_at, |event| event.received_at);
+    let received_at = event_of(note, facts).map(|event| event.received_at);
+    let received_at = received_at.or_else(|| amended::issued(&facts.amended, note)).unwrap_or(now.received_at);
     Cause { cause, event: Some(note.event_id.clone()), received_at }
 }
 
@@ -33,7 +35,8 @@ fn event_of<'f>(note: &DeliveryNote, facts: &'f Facts<'_>) -> Option<&'f Event> 
     facts.adjustments.iter().chain(&facts.events).find(|event| event.event_id == note.event_id)
 }
 
-/// Of a note's reason, as `life::verdict` and `record` give them.
+/// Of a note's reason, as `life::verdict`, `record` and `amended` give them. A correction that names what caused it is an
+/// amendment's.
 fn named(reason: &str) -> Option<journal::Cause> {
     Some(match reason {
         "refund" => journal::Cause::Refund,
@@ -42,6 +45,7 @@ fn named(reason: &str) -> Option<journal::Cause> {
         "approved" => journal::Cause::Approved,
         "rejected" => journal::Cause::Rejected,
         "rebill" => journal::Cause::Rebill,
+        amended::REASON => journal::Cause::Correction,
         _ => return None,
     })
 }

@@ -5,7 +5,7 @@ use schemas::time::{MICROS_PER_DAY, MICROS_PER_SECOND};
 use std::fmt;
 
 /// A length of time to the microsecond, without its sign: `30 d 00:00:00.000001`, `00:10:00`.
-pub(super) struct Span(pub i64);
+pub(crate) struct Span(pub i64);
 
 impl fmt::Display for Span {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,7 +21,7 @@ impl fmt::Display for Span {
 }
 
 /// An amount with the places of its currency, and with more where it has them: `100.00`, `0.123456`.
-pub(super) fn money(amount: Amount, currency: Currency) -> String {
+pub(crate) fn money(amount: Amount, currency: Currency) -> String {
     let text = amount.to_string();
     let point = text.find('.').unwrap_or(text.len());
     let shown = text.trim_end_matches('0').len().max(point + 1 + currency.minor_digits() as usize);

@@ -1,6 +1,7 @@
 //! What a conversion's set of inputs says before any rule judges it: one event per event id, the earning one, the
 //! conflicting repeats.
 
+use super::amended::{self, Amended};
 use schemas::id::ConversionId;
 use schemas::limits::LATENESS_MICROS;
 use schemas::offset::Offset;
@@ -26,11 +27,13 @@ pub(super) struct Facts<'a> {
     pub of_customer: Vec<(usize, Evidence)>,
     /// The command that holds: the last one.
     pub command: Option<&'a ConversionCommand>,
+    /// Contracts that hold for this conversion in other words than the catalog's.
+    pub amended: Vec<Amended>,
 }
 
 impl<'a> Facts<'a> {
     /// None where no event can earn.
-    pub fn of(stored: Vec<Event>, state: &'a ConversionState) -> Option<Facts<'a>> {
+    pub fn of(stored: Vec<Event>, amended: Vec<Amended>, state: &'a ConversionState) -> Option<Facts<'a>> {
         let ConversionState { journeys, same_as, first_order, commands, .. } = state;
         let catalog_offset = catalog_needed(&stored, journeys);
         let (mut events, repeats) = one_per_id(stored);
@@ -42,6 +45,7 @@ impl<'a> Facts<'a> {
         let theirs =
             |command: &&ConversionCommand| command.tenant == first.tenant && command.advertiser == first.advertiser;
         let command = commands.iter().rfind(theirs);
+        let amended = amended::of_account(amended, first);
         Some(Facts {
             of_customer: of_customer(&events, journeys),
             events,
@@ -53,6 +57,7 @@ impl<'a> Facts<'a> {
             first_order: *first_order,
             catalog_offset,
             command,
+            amended,
         })
     }
 

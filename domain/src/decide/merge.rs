@@ -9,10 +9,11 @@ use schemas::codec::{self, DecodeError};
 use schemas::decimal::Amount;
 use schemas::id::{ClickId, ConversionId, CustomerId, JourneyId, PayloadHash};
 use schemas::limits::{
-    ADJUSTMENTS_PER_CONVERSION, AMOUNT_UNITS, COMMANDS_PER_CONVERSION, DELIVERIES_PER_CONVERSION, ITEM_QUANTITY,
-    ITEMS_PER_EVENT, JOURNEYS_PER_CONVERSION, ORDERS_PER_EVENT_ID,
+    ADJUSTMENTS_PER_CONVERSION, AMENDMENTS_PER_CONVERSION, AMOUNT_UNITS, COMMANDS_PER_CONVERSION,
+    DELIVERIES_PER_CONVERSION, ITEM_QUANTITY, ITEMS_PER_EVENT, JOURNEYS_PER_CONVERSION, ORDERS_PER_EVENT_ID,
 };
 use schemas::offset::Offset;
+use schemas::record::amendment::Amendment;
 use schemas::record::candidates::{Candidates, CustomerTie, FirstOrder, Touch};
 use schemas::record::command::ConversionCommand;
 use schemas::record::event::Event;
@@ -220,6 +221,22 @@ pub(super) fn add_command(state: &mut ConversionState, command: &ConversionComma
     let changed = commands != state.commands;
     state.commands = commands;
     changed
+}
+
+/// As commands. An amendment whose contracts cannot be read is none.
+pub(super) fn add_amendment(state: &mut ConversionState, amendment: &Amendment) -> Result<bool, DecodeError> {
+    for contract in &amendment.contracts {
+        contract.read()?;
+    }
+    let mut amendments = state.amendments.clone();
+    amendments.push(amendment.clone());
+    amendments.sort_by(|a, b| (&a.amendment_id, b.issued_at, b).cmp(&(&b.amendment_id, a.issued_at, a)));
+    amendments.dedup_by(|later, earlier| later.amendment_id == earlier.amendment_id);
+    amendments.sort_by(|a, b| (a.issued_at, &a.amendment_id).cmp(&(b.issued_at, &b.amendment_id)));
+    amendments.drain(..amendments.len().saturating_sub(AMENDMENTS_PER_CONVERSION));
+    let changed = amendments != state.amendments;
+    state.amendments = amendments;
+    Ok(changed)
 }
 
 /// (time, id), then all else, so that two records of one click, which no edge writes, still have an order.

@@ -1,5 +1,6 @@
 //! Writes a ruling down: the decision (P4) and the credits of every model.
 
+use super::amended;
 use super::commission::Earnings;
 use super::explain::money;
 use super::facts::Facts;
@@ -10,6 +11,7 @@ use super::sold::{self, Sold};
 use schemas::decimal::Amount;
 use schemas::name::PublisherId;
 use schemas::record::attribution::{Attribution, CreditRow, Model};
+use schemas::record::catalog::Contract;
 use schemas::record::decision::{Decision, DeliveryNote, Outcome, Status, TouchVerdict};
 use schemas::record::event::{Action, Event};
 use schemas::time::Micros;
@@ -77,7 +79,7 @@ pub(super) fn decision(
         evidence: explanation.evidence,
         touches: explanation.touches,
         touches_not_listed: explanation.touches_not_listed,
-        deliveries: notes(facts),
+        deliveries: notes(facts, earned),
         clock_ahead_micros: event.clock_ahead_micros,
         catalog_offset: facts.catalog_offset,
         same_as: facts.same_as,
@@ -98,8 +100,8 @@ fn arithmetic(outcome: Outcome, reason: &str, earnings: Option<&Earnings>) -> St
     }
 }
 
-/// Other events of the order, what adjusts it, and repeats under another payload, by event id.
-fn notes(facts: &Facts) -> Vec<DeliveryNote> {
+/// Other events of the order, what adjusts it, repeats under another payload, and amendments that it is paid by, by event id.
+fn notes(facts: &Facts, earned: Option<&Earned>) -> Vec<DeliveryNote> {
     let earning = facts.earning();
     let others = facts.events.iter().filter(|event| event.event_id != earning.event_id).map(|event| DeliveryNote {
         event_id: event.event_id.clone(),
@@ -122,7 +124,11 @@ fn notes(facts: &Facts) -> Vec<DeliveryNote> {
         let value = format!("{said}{}", way_in(repeat, first));
         Some(DeliveryNote { event_id: repeat.event_id.clone(), reason: reason.into(), value })
     });
-    let mut notes: Vec<DeliveryNote> = others.chain(adjustments).chain(repeats).collect();
+    let terms =
+        earned.into_iter().flat_map(|earned| earned.own_terms.iter().map(|(_, own)| own).chain([&earned.terms]));
+    let bodies: Vec<&Contract> = terms.map(|terms| terms.body).collect();
+    let amended = amended::notes(&facts.amended, |terms| bodies.iter().any(|body| std::ptr::eq(*body, terms)));
+    let mut notes: Vec<DeliveryNote> = others.chain(adjustments).chain(repeats).chain(amended).collect();
     notes.sort_by(|a, b| (&a.event_id, &a.reason, &a.value).cmp(&(&b.event_id, &b.reason, &b.value)));
     notes
 }

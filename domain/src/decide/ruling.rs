@@ -4,6 +4,7 @@
 //! twice: by the default order to find a campaign, then once more by the order in that campaign's contract. The second
 //! winner's campaign and contract are the conversion's, also where its own order would differ again.
 
+use super::amended::{self, Amended};
 use super::evidence::{self, Code, Finding, JudgedEvidence};
 use super::explain::Span;
 use super::facts::{self, Facts};
@@ -83,10 +84,11 @@ pub(super) struct Explanation {
     pub command: Option<CommandNote>,
 }
 
-pub(super) fn rule<'c>(facts: &Facts, catalog: &'c Catalog) -> (Ruling<'c>, Explanation) {
+pub(super) fn rule<'c>(facts: &'c Facts<'_>, catalog: &'c Catalog) -> (Ruling<'c>, Explanation) {
     let journeys = touches::judge(facts, catalog);
     let judged = evidence::judge(facts, &journeys, catalog);
-    let waterfall = Waterfall { facts, catalog, journeys: &journeys, judged: &judged };
+    let amended = facts.amended.as_slice();
+    let waterfall = Waterfall { facts, amended, catalog, journeys: &journeys, judged: &judged };
     let (mut ruling, winner, order) = waterfall.run();
     let (fraud, command) = waterfall.withhold(&mut ruling, winner);
     let explanation = Explanation {
@@ -101,6 +103,7 @@ pub(super) fn rule<'c>(facts: &Facts, catalog: &'c Catalog) -> (Ruling<'c>, Expl
 
 struct Waterfall<'w, 'c> {
     facts: &'w Facts<'w>,
+    amended: &'c [Amended],
     catalog: &'c Catalog,
     journeys: &'w [JudgedJourney<'w>],
     judged: &'w [JudgedEvidence<'w>],
@@ -128,7 +131,7 @@ impl<'w, 'c> Waterfall<'w, 'c> {
         let Some((_, campaign, seen)) = self.strongest(&default) else {
             return (self.unattributed(), None, default);
         };
-        let Some(terms) = terms_of(earning, &campaign, seen, self.catalog) else {
+        let Some(terms) = self.terms_of(&campaign, seen) else {
             return (contract_unknown(campaign), None, default);
         };
         let order = terms.body.evidence_order.clone();
@@ -136,7 +139,7 @@ impl<'w, 'c> Waterfall<'w, 'c> {
             let contract = format!("{}, version {}", terms.contract, terms.version);
             return (nobody(Outcome::Unattributed, "not_in_contract", contract), None, order);
         };
-        match terms_of(earning, &campaign, seen, self.catalog) {
+        match self.terms_of(&campaign, seen) {
             Some(terms) => (Ruling::Earned(self.earned(winner, campaign, terms)), Some(winner), order),
             None => (contract_unknown(campaign), None, order),
         }
@@ -196,10 +199,24 @@ impl<'w, 'c> Waterfall<'w, 'c> {
         (verdict, note)
     }
 
+    /// The contract as of the earning event; where its edge had not read the campaign yet, as of the click that names it.
+    fn terms_of(&self, campaign: &CampaignId, seen: Offset) -> Option<Terms<'c>> {
+        let earning = self.facts.earning();
+        let as_of = |offset: Offset| {
+            let as_of = AsOf { offset, time: earning.occurred_at };
+            let campaign = self.catalog.campaign(&earning.tenant, campaign, as_of)?.body;
+            let found = amended::contract(self.amended, self.catalog, &earning.tenant, &campaign.contract, as_of)?;
+            let (contract, publishers) = (campaign.contract.clone(), campaign.publisher_contracts.as_slice());
+            Some(Terms { contract, version: found.number, body: found.body, publishers, as_of })
+        };
+        as_of(earning.catalog_offset).or_else(|| as_of(seen.max(earning.catalog_offset)))
+    }
+
     fn own_terms(&self, terms: &Terms<'c>, touches: &[EarningTouch]) -> Vec<(PublisherId, Terms<'c>)> {
         let theirs = |own: &&PublisherContract| touches.iter().any(|touch| touch.publisher == own.publisher);
         let found = |own: &PublisherContract| {
-            let found = self.catalog.contract(&self.facts.earning().tenant, &own.contract, terms.as_of)?;
+            let tenant = &self.facts.earning().tenant;
+            let found = amended::contract(self.amended, self.catalog, tenant, &own.contract, terms.as_of)?;
             let terms =
                 Terms { contract: own.contract.clone(), version: found.number, body: found.body, ..terms.clone() };
             Some((own.publisher.clone(), terms))
@@ -316,18 +333,6 @@ fn shown(touch: &EarningTouch) -> TouchVerdict {
         reason: "synthetic".into(),
         value: String::new(),
     }
-}
-
-/// The contract as of the earning event; where its edge had not read the campaign yet, as of the click that names it.
-fn terms_of<'c>(earning: &Event, campaign: &CampaignId, seen: Offset, catalog: &'c Catalog) -> Option<Terms<'c>> {
-    let as_of = |offset: Offset| {
-        let as_of = AsOf { offset, time: earning.occurred_at };
-        let campaign = catalog.campaign(&earning.tenant, campaign, as_of)?.body;
-        let found = catalog.contract(&earning.tenant, &campaign.contract, as_of)?;
-        let (contract, publishers) = (campaign.contract.clone(), campaign.publisher_contracts.as_slice());
-        Some(Terms { contract, version: found.number, body: found.body, publishers, as_of })
-    };
-    as_of(earning.catalog_offset).or_else(|| as_of(seen.max(earning.catalog_offset)))
 }
 
 fn contract_unknown(campaign: CampaignId) -> Ruling<'static> {

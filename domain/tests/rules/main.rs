@@ -1,6 +1,8 @@
 //! The rules from outside: rows that a person can read, and properties that hold for anything (P3, P4, P5).
 
+mod amendments;
 mod bounds;
+mod explained;
 mod models;
 mod money;
 mod order_free;

@@ -9,6 +9,7 @@ use schemas::codec;
 use schemas::decimal::{Amount, Currency};
 use schemas::id::{ClickId, ConversionId, CustomerId, JourneyId};
 use schemas::name::PublisherId;
+use schemas::record::amendment::Amendment;
 use schemas::record::attribution::Attribution;
 use schemas::record::candidates::{Candidates, FirstOrder, Touch};
 use schemas::record::command::ConversionCommand;
@@ -24,6 +25,7 @@ pub enum Input {
     Click(Touch),
     Event(Box<Event>),
     Command(ConversionCommand),
+    Amendment(Amendment),
     /// What a customer's partition says of an event that it knows.
     FirstOrder(Box<Event>, FirstOrder),
 }
@@ -68,6 +70,11 @@ impl Pipeline {
             Input::Click(touch) => self.click(touch),
             Input::Command(command) => {
                 self.input(command.conversion_id, |state| decide::merge_command(state, &command));
+            }
+            Input::Amendment(amendment) => {
+                self.input(amendment.conversion_id, |state| {
+                    decide::merge_amendment(state, &amendment).expect("decodes")
+                });
             }
             Input::FirstOrder(event, _) if !event.action.converts() => {}
             Input::FirstOrder(event, first_order) => {

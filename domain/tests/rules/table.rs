@@ -7,6 +7,8 @@ mod world;
 
 use crate::pipeline::{Input, Pipeline};
 use schemas::id::ConversionId;
+use schemas::record::decision::Decision;
+use schemas::record::journal::JournalEntry;
 use std::path::{Path, PathBuf};
 use world::World;
 
@@ -56,13 +58,43 @@ fn run(world: &World, inputs: &[Input]) -> Pipeline {
     straight
 }
 
+/// What clicks and events come to under a contract, in the words of a row.
+pub struct Case {
+    pipeline: Pipeline,
+    /// The conversion of the first event.
+    first: ConversionId,
+}
+
+impl Case {
+    pub fn of(clicks: &str, events: &str, contract: &str) -> Result<Case, String> {
+        let world = World::new(&parts(contract))?;
+        let touches = given::clicks(&world, &parts(clicks))?;
+        let (events, first) = given::events(&world, &touches, &parts(events))?;
+        let inputs: Vec<Input> = touches.into_iter().map(Input::Click).chain(events).collect();
+        Ok(Case { pipeline: run(&world, &inputs), first })
+    }
+
+    pub fn decision(&self) -> Decision {
+        self.pipeline.decision(self.first).expect("there is a decision")
+    }
+
+    /// Of the first event's conversion.
+    pub fn entries(&self) -> Vec<JournalEntry> {
+        self.pipeline.entries.iter().filter(|entry| entry.conversion_id == self.first).cloned().collect()
+    }
+}
+
+/// Every row of every table.
+pub fn cases_of_tables() -> impl Iterator<Item = Case> {
+    files().into_iter().flat_map(|file| rows(&file)).map(|row| {
+        let [_, clicks, events, contract, ..] = &row.cells;
+        Case::of(clicks, events, contract).unwrap_or_else(|why| panic!("{}: {why}", row.place))
+    })
+}
+
 fn check(row: &Row) -> Result<(), String> {
     let [_, clicks, events, contract, decision, entries] = &row.cells;
-    let world = World::new(&parts(contract))?;
-    let touches = given::clicks(&world, &parts(clicks))?;
-    let (events, first) = given::events(&world, &touches, &parts(events))?;
-    let inputs: Vec<Input> = touches.into_iter().map(Input::Click).chain(events).collect();
-    let pipeline = run(&world, &inputs);
+    let Case { pipeline, first } = Case::of(clicks, events, contract)?;
     check_decision(&pipeline, first, &parts(decision))?;
     let booked: Vec<String> = pipeline.entries.iter().map(shown::entry).collect();
     if booked == parts(entries) { Ok(()) } else { Err(format!("booked is\n    {}", booked.join("; "))) }
@@ -82,13 +114,18 @@ fn check_decision(pipeline: &Pipeline, of: ConversionId, expected: &[&str]) -> R
     }
 }
 
-#[test]
-fn every_row_of_the_tables_is_decided_and_booked_as_it_says() {
+fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules/table");
     let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     let is_table = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "md") && !path.ends_with("README.md");
     let mut files: Vec<PathBuf> = entries.filter(is_table).collect();
     files.sort();
+    files
+}
+
+#[test]
+fn every_row_of_the_tables_is_decided_and_booked_as_it_says() {
+    let files = files();
     let rows: Vec<Row> = files.iter().flat_map(|file| rows(file)).collect();
     let wrong: Vec<String> = rows
         .iter()

@@ -7,17 +7,20 @@ use domain::decide::{self, Merged, Revision};
 use kafka::queue::Record;
 use schemas::codec::{self, DecodeError};
 use schemas::key;
+use schemas::record::amendment::Amendment;
 use schemas::record::candidates::Candidates;
 use schemas::record::command::ConversionCommand;
 use schemas::record::state::ConversionState;
 use schemas::topic::Topic;
 
-/// Candidates, or a command on a conversion: merged into its evidence; where the decision changes, the revision and its
+/// Candidates, a command on a conversion, or an amendment of its terms: merged into its evidence; where the decision changes, the revision and its
 /// entries go out.
 pub fn input<S: Store>(task: &mut Task<S>, record: &Record<'_>, around: &dyn Surroundings) -> Result<(), StageError> {
     let value = record.value.ok_or(Poison::Empty)?;
     if codec::is_framed_as::<ConversionCommand>(value) {
         command(task, value, around)
+    } else if codec::is_framed_as::<Amendment>(value) {
+        amendment(task, value, around)
     } else {
         candidates(task, value, around)
     }
@@ -45,6 +48,17 @@ fn command<S: Store>(task: &mut Task<S>, value: &[u8], around: &dyn Surroundings
     let key = keys::conversion(command.conversion_id);
     let mut state = read(task, &key)?;
     match decide::merge_command(&mut state, &command) {
+        Merged::Unchanged => Ok(()),
+        Merged::Changed => revise(task, key, state, around),
+    }
+}
+
+/// Other terms for what is past.
+fn amendment<S: Store>(task: &mut Task<S>, value: &[u8], around: &dyn Surroundings) -> Result<(), StageError> {
+    let amendment: Amendment = codec::decode(value)?;
+    let key = keys::conversion(amendment.conversion_id);
+    let mut state = read(task, &key)?;
+    match decide::merge_amendment(&mut state, &amendment)? {
         Merged::Unchanged => Ok(()),
         Merged::Changed => revise(task, key, state, around),
     }

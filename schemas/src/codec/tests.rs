@@ -9,6 +9,7 @@ use crate::id::RejectedId;
 use crate::id::{ClickId, ConversionId, CustomerId, JourneyId, PayloadHash};
 use crate::name::{AdvertiserId, ApiKeyId, CampaignId, LinkCode, PublisherId, TenantId};
 use crate::offset::Offset;
+use crate::record::amendment::AmendedContract;
 use crate::record::attribution::{CreditRow, Model};
 use crate::record::candidates::{CustomerTie, FirstOrder, Touch};
 use crate::record::catalog::{
@@ -84,6 +85,21 @@ fn command() -> ConversionCommand {
     }
 }
 
+fn amendment() -> Amendment {
+    let bare = CatalogEntry::bare(EntityKind::Contract, event().tenant, "standard");
+    let entry = CatalogEntry { contract: Some(plain_contract()), ..bare };
+    Amendment {
+        amendment_id: "a-1".into(),
+        tenant: event().tenant,
+        advertiser: event().advertiser,
+        conversion_id: ConversionId([3; 16]),
+        contracts: vec![AmendedContract::new(&entry)],
+        by: "ana".into(),
+        why: "promised in May".into(),
+        issued_at: Micros(6),
+    }
+}
+
 fn touch() -> Touch {
     Touch {
         click_id: ClickId([1; 16]),
@@ -142,8 +158,12 @@ fn records_go_there_and_back() {
         commands: vec![command()],
         orders: vec![],
         first_order: None,
+        amendments: vec![amendment()],
     });
     there_and_back(&command());
+    there_and_back(&amendment());
+    let read = amendment().contracts[0].read().expect("a contract");
+    assert_eq!((read.0.as_str(), read.1), ("standard", plain_contract()));
     there_and_back(&BalanceState::default());
     there_and_back(&Rejected {
         rejected_id: RejectedId([1; 16]),
@@ -234,7 +254,8 @@ fn what_an_earlier_version_wrote_is_read_with_the_defaults_of_the_current_one() 
     // Eight fields of the contract, the API key that is not there, and the override.
     read_as(&contract, 71, &[0; 10], &[0]);
     let state = ConversionState { same_as: Some(ConversionId([8; 16])), ..ConversionState::default() };
-    read_as(&state, 92, &[0, 0, 0], &[]);
+    read_as(&state, 92, &[0, 0, 0, 0], &[]);
+    read_as(&state, 93, &[0], &[]);
 }
 
 proptest::proptest! {

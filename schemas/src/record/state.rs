@@ -4,6 +4,7 @@ use crate::decimal::{Amount, Currency};
 use crate::id::{ConversionId, JourneyId};
 use crate::name::{AdvertiserId, CampaignId, ContractId, PublisherId};
 use crate::offset::Offset;
+use crate::record::amendment::Amendment;
 use crate::record::candidates::{CustomerTie, FirstOrder, Touch};
 use crate::record::command::ConversionCommand;
 use crate::time::{Micros, Month};
@@ -27,6 +28,8 @@ pub struct ConversionState {
     pub orders: Vec<ConversionId>,
     /// The earliest order of the customer, by (time, conversion).
     pub first_order: Option<FirstOrder>,
+    /// By (time, id): the last ones.
+    pub amendments: Vec<Amendment>,
 }
 
 /// What was reported under one event id with one payload: its least delivery by (time, receipt). Of several payloads
