@@ -1,9 +1,11 @@
 //! `tributary`: the roles as subcommands, nothing else.
 
+mod command;
 mod setup;
 
 use clap::{Parser, Subcommand};
 use kafka::KafkaConfig;
+use schemas::record::command::Verb;
 use service::{Settings, Shutdown};
 use sinks::ClickHouseConfig;
 use std::path::PathBuf;
@@ -59,6 +61,10 @@ enum Command {
     /// Apply a file of advertisers, campaigns, publishers, links, contracts
     #[command(subcommand)]
     Catalog(setup::Catalog),
+    /// Release a conversion that a contract holds
+    Release(command::Word),
+    /// Reject a conversion: whatever it would earn is taken back
+    Reject(command::Word),
     Loadtest(loadtest::cli::LoadtestArgs),
     Stack(stack::cli::StackArgs),
     Doctor(stack::doctor::DoctorArgs),
@@ -73,6 +79,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Topics(command) => command.execute(&kafka(&sources.settings()?)?)?,
         Command::Tables(command) => command.execute(&clickhouse(&sources.settings()?)?)?,
         Command::Catalog(command) => command.execute(&kafka(&sources.settings()?)?)?,
+        Command::Release(word) => word.execute(Verb::Release, &kafka(&sources.settings()?)?, setup::now())?,
+        Command::Reject(word) => word.execute(Verb::Reject, &kafka(&sources.settings()?)?, setup::now())?,
         Command::Loadtest(args) => return Ok(loadtest::cli::execute(args)?),
         Command::Edge => run_edge(&sources.settings()?)?,
         Command::Processor => run_processor(&sources.settings()?)?,
