@@ -1,10 +1,12 @@
 //! `tributary`: the roles as subcommands, nothing else.
 
+mod command;
 mod settlement;
 mod setup;
 
 use clap::{Parser, Subcommand};
 use kafka::KafkaConfig;
+use schemas::record::command::Verb;
 use service::{Settings, Shutdown};
 use sinks::ClickHouseConfig;
 use std::path::PathBuf;
@@ -67,6 +69,10 @@ enum Command {
     Whatif(history::cli::WhatifArgs),
     Adjust(history::cli::AdjustArgs),
     ReplayHash(history::cli::ReplayHashArgs),
+    /// Release a conversion that a contract holds
+    Release(command::Word),
+    /// Reject a conversion: whatever it would earn is taken back
+    Reject(command::Word),
     Loadtest(loadtest::cli::LoadtestArgs),
     Stack(stack::cli::StackArgs),
     Doctor(stack::doctor::DoctorArgs),
@@ -90,6 +96,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Whatif(args) => print!("{}", args.execute(&kafka(&sources.settings()?)?, stoppable()?)?),
         Command::Adjust(args) => print!("{}", args.execute(&kafka(&sources.settings()?)?, setup::now(), stoppable()?)?),
         Command::ReplayHash(args) => print!("{}", args.execute(&kafka(&sources.settings()?)?, stoppable()?)?),
+        Command::Release(word) => word.execute(Verb::Release, &kafka(&sources.settings()?)?, setup::now())?,
+        Command::Reject(word) => word.execute(Verb::Reject, &kafka(&sources.settings()?)?, setup::now())?,
         Command::Loadtest(args) => return Ok(loadtest::cli::execute(args)?),
         Command::Edge => run_edge(&sources.settings()?)?,
         Command::Processor => run_processor(&sources.settings()?)?,

@@ -5,6 +5,7 @@ use kafka::KafkaConfig;
 use schemas::time::Micros;
 use schemas::topic::DEFAULT_PARTITIONS;
 use sinks::ClickHouseConfig;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,11 +17,31 @@ pub enum Secrets {
         #[arg(long, default_value = "data/secrets")]
         dir: PathBuf,
     },
+    /// Print what events and clicks carry of a customer id or an address, for a publisher's own in a catalog file
+    Hash(Hash),
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false, id = "what")]
+pub struct Hash {
+    /// As events have it
+    #[arg(long, group = "what", value_name = "ID")]
+    customer: Option<String>,
+    #[arg(long, group = "what")]
+    address: Option<IpAddr>,
+    #[arg(long, default_value = "default")]
+    tenant: String,
+    /// Where the keys are kept
+    #[arg(long, default_value = "data/secrets")]
+    dir: PathBuf,
 }
 
 impl Secrets {
     pub fn execute(self) -> anyhow::Result<()> {
-        let Secrets::Init { dir } = self;
+        let dir = match self {
+            Secrets::Init { dir } => dir,
+            Secrets::Hash(hash) => return hash.execute(),
+        };
         let path = dir.join("mac-keys");
         if path.exists() {
             println!("{} is there already", path.display());
@@ -28,6 +49,22 @@ impl Secrets {
         }
         edge::secrets::create_mac_keys(&path)?;
         println!("created {}: every edge of the installation needs this file; keep a copy", path.display());
+        Ok(())
+    }
+}
+
+impl Hash {
+    fn execute(self) -> anyhow::Result<()> {
+        let keys = edge::secrets::read_mac_keys(&self.dir.join("mac-keys"))?;
+        match (self.customer, self.address) {
+            (Some(customer), _) => println!("{}", keys.hash_customer(&self.tenant, &customer)),
+            // As the edge takes it from a connection.
+            (None, Some(address)) => match address.to_canonical() {
+                IpAddr::V4(address) => println!("{}", keys.hash_ip(&address.octets())),
+                IpAddr::V6(address) => println!("{}", keys.hash_ip(&address.octets())),
+            },
+            (None, None) => {}
+        }
         Ok(())
     }
 }

@@ -4,42 +4,65 @@
 
 pub mod customer;
 
-use schemas::id::JourneyId;
-use schemas::limits::{CLOCK_SKEW_MICROS, TOUCHES_EACH_END};
-use schemas::record::candidates::{Candidates, CustomerTie, Touch};
+use customer::Standing;
+use schemas::id::{CustomerId, JourneyId};
+use schemas::limits::{CLOCK_SKEW_MICROS, LATENESS_MICROS, TOUCHES_EACH_END};
+use schemas::record::candidates::{Candidates, Touch};
 use schemas::record::event::Event;
 use schemas::time::Micros;
 
 /// What to do with an event that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Routed {
-    /// It does not convert (a funnel step): nothing to send on.
+    /// It does not convert (a funnel step) and ties nobody: nothing to send on.
     Ignored,
-    /// Send its candidates with the touches of `journey`, and one copy of it to each journey of `forward_to`.
-    Conversion { journey: Option<JourneyId>, forward_to: Vec<JourneyId> },
+    /// It only says whose a journey is: its copy goes to the customer.
+    Tie(Box<Event>),
+    /// Send its candidates with the touches of `journey`, and the copies of it to the other journeys and to the customer
+    /// that it names.
+    Conversion { journey: Option<JourneyId>, copies: Vec<Event> },
+    /// It stands at its customer: `customer::hear`.
+    Customer(CustomerId),
 }
 
-/// An event stands at the journey that it was forwarded to or names first, and is forwarded once to the others: a
-/// forwarded event never forwards again.
+/// An event stands at the journey that it was forwarded to or names first, else at its customer, and is forwarded once to
+/// the others: a copy at a journey never forwards again, one at a customer only to journeys that it does not name.
 ///
 /// What adjusts a conversion goes there without touches, whatever evidence it carries.
 pub fn route(event: &Event) -> Routed {
-    if event.action.adjusts() {
-        return Routed::Conversion { journey: None, forward_to: Vec::new() };
+    let standing = customer::standing(event);
+    if let Standing::Here(customer) = standing {
+        return Routed::Customer(customer);
     }
-    if !event.action.converts() {
+    if event.to_customer {
         return Routed::Ignored;
     }
+    if event.action.adjusts() {
+        return Routed::Conversion { journey: None, copies: Vec::new() };
+    }
+    let of_customer = match standing {
+        Standing::Elsewhere(_) => Some(customer::to_customer(event)),
+        Standing::Silent | Standing::Here(_) => None,
+    };
+    if !event.action.converts() {
+        return of_customer.map_or(Routed::Ignored, |copy| Routed::Tie(Box::new(copy)));
+    }
     if let Some(journey) = event.forwarded_to {
-        return Routed::Conversion { journey: Some(journey), forward_to: Vec::new() };
+        return Routed::Conversion { journey: Some(journey), copies: Vec::new() };
     }
     let mut journeys = event.journeys().into_iter();
-    Routed::Conversion { journey: journeys.next(), forward_to: journeys.collect() }
+    let journey = journeys.next();
+    Routed::Conversion { journey, copies: journeys.map(|other| forwarded(event, other)).chain(of_customer).collect() }
 }
 
 /// The copy of an event that goes to another journey which its evidence names.
 pub fn forwarded(event: &Event, journey: JourneyId) -> Event {
     Event { forwarded_to: Some(journey), ..event.clone() }
+}
+
+/// By the record's own times, so that a replay judges alike.
+pub(crate) fn too_late(event: &Event) -> bool {
+    event.received_at.since(event.occurred_at) > LATENESS_MICROS
 }
 
 /// Touches up to and including this time go with the event: a click up to 10 minutes later still counts for its own
@@ -81,22 +104,11 @@ pub(crate) fn bound(touches: &mut Vec<Touch>) {
     }
 }
 
-/// What decide gets for an event at a journey that is its customer's by an earlier event: as `candidates`, and it says so.
-pub fn candidates_tied(
-    event: &Event,
-    framed_event: &[u8],
-    journey: JourneyId,
-    touches: BoundedTouches,
-    tie: CustomerTie,
-) -> Vec<Candidates> {
-    let mut sent = candidates(event, framed_event, Some(journey), touches);
-    sent[0].tie = Some(tie);
-    sent
-}
-
 /// What decide gets for an event at a journey: its conversion's candidates and, for an event with both an order id and
 /// an event id, an alias to the conversion of the event id, which tells that one that it is the same as the order. A
 /// refund or a status that names both goes to both: only decide knows where the sale is.
+///
+/// Where the journey is the customer's by an earlier event, the candidates say so.
 ///
 /// `framed_event` is the event as it was delivered; it is passed on without encoding it anew.
 pub fn candidates(
@@ -115,10 +127,10 @@ pub fn candidates(
         journey_id: journey,
         touches: touches.touches,
         touches_total: touches.total,
-        tie: None,
+        tie: event.tie.clone(),
         first_order: None,
     }];
-    if let (Some(of_event), None) = (event.event_conversion_id, event.forwarded_to) {
+    if let Some(of_event) = event.event_conversion_id.filter(|_| !event.is_copy()) {
         sent.push(Candidates {
             conversion_id: of_event,
             same_as: Some(event.conversion_id).filter(|_| event.action.converts()),

@@ -67,20 +67,13 @@ impl Trial {
     }
 }
 
-/// Every one of the contracts has to be one: else nothing would ever be paid by it. And none may lose its rules against
-/// fraud, which a catalog file cannot say: what they hold would be paid.
+/// Every one of the contracts has to be one: else nothing would ever be paid by it.
 pub fn check(catalog: &Catalog, path: &Path, entries: &[CatalogEntry]) -> Result<(), Error> {
     for entry in entries {
-        let mut versions = catalog.versions_of(EntityKind::Contract, &entry.tenant, &entry.id).peekable();
-        let fraud = |entry: &CatalogEntry| entry.contract.as_ref().is_some_and(|contract| contract.fraud.is_some());
-        let reason = match versions.peek() {
-            None => format!("contract {:?} of tenant {} is not in the catalog", entry.id, entry.tenant),
-            Some(_) if !fraud(entry) && versions.any(fraud) => {
-                format!("contract {:?} has rules against fraud in the catalog and none here", entry.id)
-            }
-            Some(_) => continue,
-        };
-        return Err(Error::BadFile { path: path.to_owned(), reason });
+        if catalog.newest_of(EntityKind::Contract, &entry.tenant, &entry.id).is_none() {
+            let reason = format!("contract {:?} of tenant {} is not in the catalog", entry.id, entry.tenant);
+            return Err(Error::BadFile { path: path.to_owned(), reason });
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod batch;
 pub mod catalog;
+pub mod command;
 pub mod ends;
 pub mod error;
 pub mod group;

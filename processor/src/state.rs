@@ -24,8 +24,11 @@ use schemas::topic::Topic;
 /// One kind of state.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Table {
-    /// join: the events of journeys, to be sent again when a click of theirs arrives late.
+    /// join: the events of journeys, to be sent again when a click of theirs arrives late, and those of customers, to be
+    /// sent again when a tie or an earlier order does.
     JourneyEvents,
+    /// join: which journeys are a customer's, and what the first order was.
+    Customers,
     /// decide: the evidence of conversions, and what is booked for them.
     Conversions,
     /// decide: the current decision of each conversion.
@@ -50,8 +53,9 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Table; 11] = [
+    pub const ALL: [Table; 12] = [
         Table::JourneyEvents,
+        Table::Customers,
         Table::Conversions,
         Table::Decisions,
         Table::Settled,
@@ -67,6 +71,7 @@ impl Table {
     pub fn name(self) -> &'static str {
         match self {
             Table::JourneyEvents => "journey_events",
+            Table::Customers => "customers",
             Table::Conversions => "conversions",
             Table::Decisions => "decisions",
             Table::Settled => "settled",
@@ -81,10 +86,12 @@ impl Table {
     }
 
     /// The topic that this table's changes are written to, and the byte before its keys there. None for what a topic
-    /// says anyway (journey events are restored from `events`, decisions from `decisions`), and for an index.
+    /// says anyway (journey events are restored from `events`, decisions from `decisions`), and for an index. Customers are
+    /// join's, but too few changes for a changelog of its own.
     pub fn changelog(self) -> Option<(Topic, u8)> {
         match self {
             Table::Positions | Table::JourneyEvents | Table::Decisions | Table::Due | Table::MonthsChanged => None,
+            Table::Customers => Some((Topic::DecideChangelog, b'u')),
             Table::Conversions => Some((Topic::DecideChangelog, b'c')),
             Table::Settled => Some((Topic::SettleChangelog, b's')),
             Table::Balances => Some((Topic::SettleChangelog, b'b')),

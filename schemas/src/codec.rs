@@ -24,7 +24,7 @@ use crate::record::journal::JournalEntry;
 use crate::record::payout::{Payout, PayoutCommand};
 use crate::record::rejected::Rejected;
 use crate::record::settlement::{RunDone, SettlementRun};
-use crate::record::state::{BalanceState, ConversionState, MonthState, SettledState};
+use crate::record::state::{BalanceState, ConversionState, CustomerState, MonthState, SettledState};
 use crate::record::statement::Statement;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
@@ -80,7 +80,7 @@ macro_rules! records {
 records! {
     0 Click "click" ["1", "2"],
     1 Rejected "rejected" ["1"],
-    2 Event "event" ["1", "2"],
+    2 Event "event" ["1", "2", "3"],
     3 Candidates "candidates" ["1", "2"],
     4 Decision "decision" ["1", "2"],
     5 Attribution "attribution" ["1"],
@@ -100,6 +100,7 @@ records! {
     19 BudgetPassed "budget_passed" ["1"],
     20 ConversionCommand "conversion_command" ["1"],
     21 Amendment "amendment" ["1"],
+    22 CustomerState "customer_state" ["1"],
 }
 
 struct Parsed {

@@ -2,7 +2,7 @@
 //!
 //! Names hold no slash and ids are hexadecimal, so parts cannot run into one another, and no personal data is in a key.
 
-use crate::id::{ConversionId, JourneyId, RunId};
+use crate::id::{ConversionId, CustomerId, JourneyId, RunId};
 use crate::name::{AdvertiserId, PublisherId, TenantId};
 use crate::record::catalog::EntityKind;
 
@@ -11,9 +11,14 @@ pub fn journey(tenant: &TenantId, advertiser: &AdvertiserId, journey: JourneyId)
     format!("{tenant}/{advertiser}/j/{journey}")
 }
 
-/// `tenant/advertiser/c/{conversion}`: candidates, decisions, events that name no journey.
+/// `tenant/advertiser/c/{conversion}`: candidates, decisions, events that name neither journey nor customer.
 pub fn conversion(tenant: &TenantId, advertiser: &AdvertiserId, conversion: ConversionId) -> String {
     format!("{tenant}/{advertiser}/c/{conversion}")
+}
+
+/// `tenant/advertiser/u/{customer}`: events that name a customer and no journey, and join's copies of those that name both.
+pub fn customer(tenant: &TenantId, advertiser: &AdvertiserId, customer: CustomerId) -> String {
+    format!("{tenant}/{advertiser}/u/{customer}")
 }
 
 /// The conversion in a key of `conversion`'s form.

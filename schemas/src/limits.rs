@@ -25,9 +25,14 @@ pub const AMENDMENTS_PER_CONVERSION: usize = 8;
 /// Bytes of one mark's value on a click: a program's name, the name of a network.
 pub const MARK_VALUE_BYTES: usize = 24;
 
-/// Journeys kept per customer and advertiser, the latest ones by the events that tie them: people change browsers, and a
-/// visitor without cookies has a journey for each click.
+/// Ties to journeys kept per customer and advertiser from each end, by the events that make them: people change browsers,
+/// and a visitor without cookies has a journey for each click.
 pub const JOURNEYS_PER_CUSTOMER: usize = 16;
+
+/// Events of one customer and advertiser that one earlier event has sent again, the earliest of those that it concerns:
+/// a shop that calls everybody the same customer must not make one event the work of all.
+pub const EVENTS_PER_CUSTOMER: usize = 256;
+
 /// Refunds, chargebacks and status events kept per conversion, the earliest ones: ten years of a subscription, month by
 /// month, with as many refunds again.
 pub const ADJUSTMENTS_PER_CONVERSION: usize = 256;

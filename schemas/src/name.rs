@@ -119,6 +119,10 @@ name!(
     CampaignId, slug, SLUG
 );
 name!(
+    /// A temporary exception.
+    OverrideId, slug, SLUG
+);
+name!(
     /// Who brings visitors.
     PublisherId, slug, SLUG
 );

@@ -1,6 +1,7 @@
 //! The whole path on real Kafka, RocksDB and ClickHouse, with roles as processes that are killed in the middle.
 
 mod crashes;
+mod customers;
 mod figures;
 mod history;
 mod installation;

@@ -100,6 +100,8 @@ impl World {
             forwarded_to: None,
             items: Vec::new(),
             refund_of: None,
+            to_customer: false,
+            tie: None,
         };
         (Topic::Events, None, event.key().into_bytes(), codec::encode(&event))
     }

@@ -102,6 +102,8 @@ impl Traffic {
             forwarded_to: None,
             items: Vec::new(),
             refund_of: None,
+            to_customer: false,
+            tie: None,
             event_id,
         };
         (Topic::Events, None, event.key().into_bytes(), codec::encode(&event))

@@ -111,6 +111,8 @@ pub fn event(forwarded_to: Option<JourneyId>) -> Written {
         forwarded_to,
         items: Vec::new(),
         refund_of: None,
+        to_customer: false,
+        tie: None,
     };
     (Topic::Events, None, b"e".to_vec(), codec::encode(&event))
 }

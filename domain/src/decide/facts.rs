@@ -2,8 +2,8 @@
 //! conflicting repeats.
 
 use super::amended::{self, Amended};
+use crate::join;
 use schemas::id::ConversionId;
-use schemas::limits::LATENESS_MICROS;
 use schemas::offset::Offset;
 use schemas::record::candidates::FirstOrder;
 use schemas::record::catalog::CustomerKind;
@@ -67,9 +67,12 @@ impl<'a> Facts<'a> {
         &self.events[self.earning]
     }
 
-    /// Whether the conversion is its customer's first order; none where nothing is known of the customer.
+    /// Whether the conversion is its customer's first order; none where nothing is known of the customer. An order that
+    /// its event was first reported without is the same order.
     pub fn customer(&self) -> Option<CustomerKind> {
-        let first = self.first_order?.conversion_id == self.earning().conversion_id;
+        let first = self.first_order?.conversion_id;
+        let same = |event: &Event| event.event_conversion_id == Some(first);
+        let first = first == self.earning().conversion_id || self.events.iter().any(same);
         Some(if first { CustomerKind::New } else { CustomerKind::Returning })
     }
 
@@ -100,7 +103,7 @@ fn standing(action: Action) -> u8 {
 
 /// By the record's own times, so that a replay judges alike.
 pub(super) fn is_late(event: &Event) -> bool {
-    lateness(event) > LATENESS_MICROS
+    join::too_late(event)
 }
 
 pub(super) fn lateness(event: &Event) -> i64 {

@@ -61,7 +61,15 @@ const QUANTITIES: std::ops::RangeInclusive<i32> = 0..=ITEM_QUANTITY;
 /// A forwarded copy is the same delivery. URLs and properties are the larger part of an event; they stay in
 /// `candidates`, and the payload hash tells whether they differed.
 fn without_what_no_rule_reads(event: Event) -> Event {
-    Event { forwarded_to: None, landing_url: None, referrer: None, properties: None, ..event }
+    Event {
+        forwarded_to: None,
+        to_customer: false,
+        tie: None,
+        landing_url: None,
+        referrer: None,
+        properties: None,
+        ..event
+    }
 }
 
 /// An event id can name several orders when a shop reuses it; the least is as good as any and does not depend on which

@@ -1,99 +1,175 @@
-//! Which journeys are a customer's: an event that names both ties them, from its own time on. A later event that only names
-//! the customer is forwarded to those journeys.
+//! What a customer's partition of join knows: which journeys are the customer's, and what the first order was.
 //!
-//! Leaves to the shell: that a tie is sent to the customer's partition, and that the customer's events are kept there and
-//! forwarded, once more where a tie comes later than they.
+//! An event that names a customer is heard there once. One that names a journey too ties the two, from its own time on; one
+//! that converts goes on to the journeys that were the customer's when it took place, each copy with its tie, and its
+//! candidates say whether it is the customer's first order. Where a tie or an order comes later than the events that it
+//! concerns, they are told again. Leaves to the shell: keeping state and events, and sending.
+//!
+//! **Invariant (P3):** what an event is told in the end is a function of the set of the customer's events.
 
-use schemas::id::JourneyId;
+use super::too_late;
+use schemas::id::{CustomerId, JourneyId};
 use schemas::limits::JOURNEYS_PER_CUSTOMER;
-use schemas::record::candidates::CustomerTie;
-use schemas::record::event::{Event, EvidenceNames};
+use schemas::record::candidates::{CustomerTie, FirstOrder};
+use schemas::record::event::{Action, Event, EvidenceNames};
+use schemas::record::state::{CustomerState, KnownTie};
 use schemas::time::Micros;
 
-/// The ties that an event makes, a funnel step's too: one for each journey that its tokens name. A forwarded copy makes none.
-pub fn ties(event: &Event) -> Vec<(JourneyId, CustomerTie)> {
-    let (Some(customer), None) = (event.customer, event.forwarded_to) else { return Vec::new() };
-    let tie = || CustomerTie { customer, at: event.occurred_at, event_id: event.event_id.clone() };
-    event.journeys().into_iter().filter(|journey| names(event, *journey)).map(|journey| (journey, tie())).collect()
+/// Where an event stands towards the customer that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It says nothing about a customer.
+    Silent,
+    /// At a journey or a conversion: a copy goes to the customer.
+    Elsewhere(CustomerId),
+    Here(CustomerId),
 }
 
-/// What adjusts a conversion brings no evidence: the person who books a refund is not the one who bought.
-fn names(event: &Event, journey: JourneyId) -> bool {
-    if event.action.adjusts() {
-        return false;
+/// What is reported too late says nothing of its customer, like a funnel step without a token, a refund, and the copies that
+/// went to journeys.
+pub fn standing(event: &Event) -> Standing {
+    let Some(customer) = event.customer else { return Standing::Silent };
+    if event.forwarded_to.is_some() || event.action.adjusts() || too_late(event) {
+        return Standing::Silent;
     }
+    let at_journey = event.evidence.iter().any(|evidence| evidence.journey_id.is_some());
+    match (event.to_customer, at_journey) {
+        (true, _) => Standing::Here(customer),
+        (false, true) => Standing::Elsewhere(customer),
+        (false, false) if event.action.converts() => Standing::Here(customer),
+        (false, false) => Standing::Silent,
+    }
+}
+
+/// The copy of an event that goes to its customer.
+pub fn to_customer(event: &Event) -> Event {
+    Event { to_customer: true, ..event.clone() }
+}
+
+/// What an event changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Whether the state is another.
+    pub changed: bool,
+    /// Events from the first to the second time, inclusive, are to be told again.
+    pub concerns: Option<(Micros, Micros)>,
+}
+
+/// Takes an event of the customer's into account.
+pub fn hear(state: &mut CustomerState, event: &Event) -> Heard {
+    let mut heard = Heard::default();
+    if let Some(order) = order(event)
+        && state.first_order.is_none_or(|known| order < known)
+    {
+        // Who was told an earlier one than this, or than the one before, hears nothing new.
+        let until = state.first_order.map_or(Micros(i64::MAX), |known| known.at);
+        state.first_order = Some(order);
+        heard.news(order.at, until);
+    }
+    for tie in ties(event) {
+        let (journey, at) = (tie.journey_id, tie.at);
+        if add(state, &tie) {
+            heard.changed = true;
+            // Else the journey was the customer's before.
+            if least(state, journey) == Some(&tie) {
+                heard.news(at, Micros(i64::MAX));
+            }
+        }
+    }
+    heard
+}
+
+impl Heard {
+    fn news(&mut self, from: Micros, until: Micros) {
+        let (earliest, latest) = self.concerns.unwrap_or((from, until));
+        self.concerns = Some((earliest.min(from), latest.max(until)));
+        self.changed = true;
+    }
+}
+
+/// An event as an order of its customer's, where it is one.
+fn order(event: &Event) -> Option<FirstOrder> {
+    match event.action {
+        Action::Purchase | Action::Sale | Action::Rebill => Some(itself(event)),
+        Action::Signup
+        | Action::Custom
+        | Action::AddToCart
+        | Action::DropOff
+        | Action::Refund
+        | Action::Chargeback
+        | Action::Lead
+        | Action::ChargebackWon
+        | Action::Approved
+        | Action::Rejected => None,
+    }
+}
+
+fn itself(event: &Event) -> FirstOrder {
+    FirstOrder { at: event.occurred_at, conversion_id: event.conversion_id }
+}
+
+/// The customer's first order as an event is told it: the event itself, where it comes before all orders. So who signs up
+/// and has ordered nothing is new.
+pub fn first_order(state: &CustomerState, event: &Event) -> FirstOrder {
+    state.first_order.map_or(itself(event), |first| first.min(itself(event)))
+}
+
+/// The copies of an event for the journeys that were its customer's when it took place, each with the least tie.
+pub fn copies(state: &CustomerState, event: &Event) -> Vec<Event> {
+    let Some(customer) = event.customer else { return Vec::new() };
+    let mut copies: Vec<Event> = Vec::new();
+    // The first tie of a journey is its least.
+    for known in state.ties.iter().take_while(|known| known.at <= event.occurred_at) {
+        let copied = copies.iter().any(|copy| copy.forwarded_to == Some(known.journey_id));
+        if copied || names(event, known.journey_id) {
+            continue;
+        }
+        let tie = CustomerTie { customer, at: known.at, event_id: known.event_id.clone() };
+        let forwarded_to = Some(known.journey_id);
+        copies.push(Event { forwarded_to, to_customer: false, tie: Some(tie), ..event.clone() });
+    }
+    copies
+}
+
+/// The ties that an event makes: one for each journey that its tokens name.
+fn ties(event: &Event) -> Vec<KnownTie> {
+    let tie = |journey_id| KnownTie { at: event.occurred_at, journey_id, event_id: event.event_id.clone() };
+    event.journeys().into_iter().filter(|journey| names(event, *journey)).map(tie).collect()
+}
+
+fn names(event: &Event, journey: JourneyId) -> bool {
     let mut tokens = event.evidence.iter().filter(|evidence| evidence.names == EvidenceNames::Touch);
     tokens.any(|evidence| evidence.journey_id == Some(journey))
 }
 
-/// How a journey's candidates are tied to an event that was forwarded there: by the journey's own events, all of which are
-/// kept with it. None for an event that names the journey itself.
-pub fn tie_at<'e>(
-    event: &Event,
-    journey: JourneyId,
-    of_journey: impl IntoIterator<Item = &'e Event>,
-) -> Option<CustomerTie> {
-    if names(event, journey) {
-        return None;
+/// Whether that was new and is kept.
+fn add(state: &mut CustomerState, tie: &KnownTie) -> bool {
+    let ties = &mut state.ties;
+    let Err(at) = ties.binary_search(tie) else { return false };
+    ties.insert(at, tie.clone());
+    if ties.len() > 2 * JOURNEYS_PER_CUSTOMER {
+        ties.drain(JOURNEYS_PER_CUSTOMER..ties.len() - JOURNEYS_PER_CUSTOMER);
     }
-    let customer = event.customer?;
-    let theirs = of_journey.into_iter().filter(|other| other.customer == Some(customer) && names(other, journey));
-    let first = theirs.min_by(|a, b| (a.occurred_at, &a.event_id).cmp(&(b.occurred_at, &b.event_id)))?;
-    Some(CustomerTie { customer, at: first.occurred_at, event_id: first.event_id.clone() })
+    ties.binary_search(tie).is_ok()
 }
 
-/// A customer's journeys at one advertiser: the first and the last ties, a function of their set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CustomerJourneys {
-    /// By (time, journey, event id).
-    ties: Vec<(Micros, JourneyId, String)>,
-}
-
-impl CustomerJourneys {
-    /// Whether that was new and is kept.
-    pub fn add(&mut self, journey: JourneyId, tie: &CustomerTie) -> bool {
-        let known = (tie.at, journey, tie.event_id.clone());
-        let Err(at) = self.ties.binary_search(&known) else { return false };
-        self.ties.insert(at, known.clone());
-        if self.ties.len() > 2 * JOURNEYS_PER_CUSTOMER {
-            self.ties.drain(JOURNEYS_PER_CUSTOMER..self.ties.len() - JOURNEYS_PER_CUSTOMER);
-        }
-        self.ties.binary_search(&known).is_ok()
-    }
-
-    /// Where an event goes besides the journeys that it names: to those that were the customer's when it took place.
-    pub fn of(&self, event: &Event) -> Vec<JourneyId> {
-        let mut journeys: Vec<JourneyId> = self
-            .ties
-            .iter()
-            .filter(|(at, journey, _)| *at <= event.occurred_at && !names(event, *journey))
-            .map(|(_, journey, _)| *journey)
-            .collect();
-        journeys.sort();
-        journeys.dedup();
-        journeys
-    }
+fn least(state: &CustomerState, journey: JourneyId) -> Option<&KnownTie> {
+    state.ties.iter().find(|known| known.journey_id == journey)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use schemas::id::CustomerId;
 
-    fn tie(at: i64, number: u8) -> (JourneyId, CustomerTie) {
-        let tie = CustomerTie { customer: CustomerId([1; 16]), at: Micros(at), event_id: format!("e-{number}") };
-        (JourneyId([number; 16]), tie)
-    }
-
-    fn added(ties: &[(i64, u8)]) -> CustomerJourneys {
-        let mut journeys = CustomerJourneys::default();
+    fn added(ties: &[(i64, u8)]) -> CustomerState {
+        let mut state = CustomerState::default();
         for &(at, number) in ties {
-            let (journey, tie) = tie(at, number);
-            journeys.add(journey, &tie);
-            assert!(!journeys.add(journey, &tie), "once is enough");
+            let tie = KnownTie { at: Micros(at), journey_id: JourneyId([number; 16]), event_id: format!("e-{number}") };
+            add(&mut state, &tie);
+            assert!(!add(&mut state, &tie), "once is enough");
         }
-        journeys
+        state
     }
 
     proptest! {
@@ -102,15 +178,15 @@ mod tests {
             (ties, shuffled) in proptest::collection::vec((0_i64..500, 0_u8..255), 0..120)
                 .prop_flat_map(|ties| (Just(ties.clone()), Just(ties).prop_shuffle()))
         ) {
-            let journeys = added(&ties);
-            prop_assert_eq!(&journeys, &added(&shuffled));
+            let state = added(&ties);
+            prop_assert_eq!(&state, &added(&shuffled));
             let distinct: std::collections::BTreeSet<_> = ties.into_iter().collect();
-            prop_assert_eq!(journeys.ties.len(), distinct.len().min(2 * JOURNEYS_PER_CUSTOMER));
+            prop_assert_eq!(state.ties.len(), distinct.len().min(2 * JOURNEYS_PER_CUSTOMER));
             let times = |ties: &mut dyn Iterator<Item = i64>| ties.take(JOURNEYS_PER_CUSTOMER).collect::<Vec<_>>();
-            let kept = |tie: &(Micros, JourneyId, String)| tie.0.0;
-            prop_assert_eq!(times(&mut journeys.ties.iter().map(kept)), times(&mut distinct.iter().map(|tie| tie.0)));
+            let kept = |tie: &KnownTie| tie.at.0;
+            prop_assert_eq!(times(&mut state.ties.iter().map(kept)), times(&mut distinct.iter().map(|tie| tie.0)));
             prop_assert_eq!(
-                times(&mut journeys.ties.iter().rev().map(kept)),
+                times(&mut state.ties.iter().rev().map(kept)),
                 times(&mut distinct.iter().rev().map(|tie| tie.0))
             );
         }

@@ -1,7 +1,7 @@
 //! All three stages around the rules, as the shells drive them, without a broker: inputs in, books out.
 
 use domain::decide::{self, Merged};
-use domain::join::customer::{self, CustomerJourneys};
+use domain::join::customer;
 use domain::join::{self, BoundedTouches, Routed};
 use domain::settle;
 use schemas::catalog::Catalog;
@@ -16,7 +16,7 @@ use schemas::record::command::ConversionCommand;
 use schemas::record::decision::Decision;
 use schemas::record::event::Event;
 use schemas::record::journal::JournalEntry;
-use schemas::record::state::{BalanceState, ConversionState, SettledState};
+use schemas::record::state::{BalanceState, ConversionState, CustomerState, SettledState};
 use schemas::time::Micros;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -36,7 +36,7 @@ pub struct Pipeline {
     touches: BTreeMap<JourneyId, BTreeMap<(Micros, ClickId), Touch>>,
     events: BTreeMap<JourneyId, BTreeSet<Vec<u8>>>,
     /// What the customer's partition of join keeps: ties, and the converting events.
-    customers: BTreeMap<CustomerId, (CustomerJourneys, BTreeSet<Vec<u8>>)>,
+    customers: BTreeMap<CustomerId, (CustomerState, BTreeSet<Vec<u8>>)>,
     pub states: BTreeMap<ConversionId, ConversionState>,
     pub attributions: Vec<Attribution>,
     pub entries: Vec<JournalEntry>,
@@ -104,34 +104,38 @@ impl Pipeline {
 
     fn event(&mut self, event: &Event) -> Vec<Event> {
         let framed = codec::encode(event);
-        let by_customer = self.of_customer(event, &framed);
         match join::route(event) {
-            Routed::Ignored => by_customer,
-            Routed::Conversion { journey, forward_to } => {
+            Routed::Ignored => Vec::new(),
+            Routed::Tie(copy) => vec![*copy],
+            Routed::Customer(customer) => self.at_customer(event, framed, customer),
+            Routed::Conversion { journey, copies } => {
                 if let Some(journey) = journey {
                     self.events.entry(journey).or_default().insert(framed.clone());
                 }
                 self.send(event, &framed, journey);
-                forward_to.into_iter().map(|journey| join::forwarded(event, journey)).chain(by_customer).collect()
+                copies
             }
         }
     }
 
-    /// The copies of events that a delivered event of a customer sets going.
-    fn of_customer(&mut self, event: &Event, framed: &[u8]) -> Vec<Event> {
-        let (Some(customer), None) = (event.customer, event.forwarded_to) else { return Vec::new() };
-        for journey in event.journeys() {
-            self.events.entry(journey).or_default().insert(framed.to_vec());
-        }
-        let (journeys, events) = self.customers.entry(customer).or_default();
-        events.insert(framed.to_vec());
-        let tied = customer::ties(event).into_iter().filter(|(journey, tie)| journeys.add(*journey, tie)).count();
+    /// What a customer's event sets going: its own candidates and copies, and again those of the events that it concerns.
+    fn at_customer(&mut self, event: &Event, framed: Vec<u8>, customer: CustomerId) -> Vec<Event> {
+        let (state, events) = self.customers.entry(customer).or_default();
+        let heard = customer::hear(state, event);
+        let within = |other: &Event| heard.concerns.is_some_and(|(a, b)| (a..=b).contains(&other.occurred_at));
         let decoded = |framed: &Vec<u8>| codec::decode::<Event>(framed).expect("encoded here");
-        let concerned: Vec<Event> = if tied > 0 { events.iter().map(decoded).collect() } else { vec![event.clone()] };
-        let converting = concerned.iter().filter(|event| event.action.converts());
-        converting
-            .flat_map(|event| journeys.of(event).into_iter().map(|journey| join::forwarded(event, journey)))
-            .collect()
+        let known = events.iter().map(decoded).filter(within);
+        let told: Vec<Event> = known.chain(event.action.converts().then(|| event.clone())).collect();
+        if event.action.converts() {
+            events.insert(framed);
+        }
+        let state = state.clone();
+        for event in &told {
+            let sent = join::candidates(event, &codec::encode(event), None, BoundedTouches::new());
+            let first_order = Some(customer::first_order(&state, event));
+            sent.into_iter().for_each(|sent| self.decide(&Candidates { first_order, ..sent }));
+        }
+        told.iter().flat_map(|event| customer::copies(&state, event)).collect()
     }
 
     fn send(&mut self, event: &Event, framed: &[u8], journey: Option<JourneyId>) {
@@ -140,16 +144,7 @@ impl Pipeline {
         for (_, touch) in known.take_while(|((at, _), _)| *at <= join::reaches(event)) {
             touches.push(touch.clone());
         }
-        let tied = journey.and_then(|journey| {
-            let events = self.events.get(&journey)?.iter();
-            let events: Vec<Event> = events.map(|framed| codec::decode(framed).expect("encoded here")).collect();
-            Some((journey, customer::tie_at(event, journey, &events)?))
-        });
-        let sent = match tied {
-            Some((journey, tie)) => join::candidates_tied(event, framed, journey, touches, tie),
-            None => join::candidates(event, framed, journey, touches),
-        };
-        for candidates in sent {
+        for candidates in join::candidates(event, framed, journey, touches) {
             self.decide(&candidates);
         }
     }

@@ -278,6 +278,8 @@ pub fn sale(event_id: &str) -> Event {
         forwarded_to: None,
         items: Vec::new(),
         refund_of: None,
+        to_customer: false,
+        tie: None,
     };
     event.sealed()
 }

@@ -255,6 +255,8 @@ fn event(content: Content, context: &Context<'_>) -> Event {
         forwarded_to: None,
         items: content.items,
         refund_of: content.refund_of,
+        to_customer: false,
+        tie: None,
     }
 }
 

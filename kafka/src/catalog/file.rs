@@ -3,6 +3,9 @@
 
 mod contract;
 mod fields;
+mod fraud;
+mod overrides;
+mod own;
 mod sections;
 mod terms;
 mod tree;
@@ -10,14 +13,24 @@ mod tree;
 use super::problem::Problem;
 use fields::Fields;
 use schemas::name::{AdvertiserId, TenantId};
-use schemas::record::catalog::{Advertiser, Campaign, Contract, Coupon, EntityKind, Link, Publisher};
+use schemas::record::catalog::{Advertiser, Campaign, Contract, Coupon, EntityKind, Link, Override, Publisher};
 use schemas::time::Micros;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// Top-level fields.
-const KNOWN: [&str; 9] =
-    ["tenant", "effective_from", "advertisers", "contracts", "publishers", "campaigns", "links", "coupons", "api_keys"];
+const KNOWN: [&str; 10] = [
+    "tenant",
+    "effective_from",
+    "advertisers",
+    "contracts",
+    "publishers",
+    "campaigns",
+    "links",
+    "coupons",
+    "api_keys",
+    "overrides",
+];
 
 /// What a file asks for.
 #[derive(Debug, Default)]
@@ -64,6 +77,7 @@ pub enum Body {
     Link(Link),
     Coupon(Coupon),
     ApiKey(KeyDraft),
+    Override(Override),
 }
 
 /// An API key before its file has been read or made.

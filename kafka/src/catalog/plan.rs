@@ -82,6 +82,7 @@ fn entry(
         Body::Campaign(body) => entry.campaign = Some(body.clone()),
         Body::Link(body) => entry.link = Some(body.clone()),
         Body::Coupon(body) => entry.coupon = Some(body.clone()),
+        Body::Override(body) => entry.exception = Some(body.clone()),
         Body::ApiKey(KeyDraft { advertiser, key_file, key_file_line, active }) => {
             let Some(&hash) = keys.get(key_file) else {
                 let field = "api_keys.key_file";

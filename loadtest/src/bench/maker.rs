@@ -94,6 +94,8 @@ impl Maker {
             forwarded_to: None,
             items: Vec::new(),
             refund_of: None,
+            to_customer: false,
+            tie: None,
         })
     }
 }

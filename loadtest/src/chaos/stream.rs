@@ -196,6 +196,8 @@ impl RecordWriter {
             forwarded_to: None,
             items: Vec::new(),
             refund_of: None,
+            to_customer: false,
+            tie: None,
         };
         Delivery { topic: Topic::Events, key: record.key(), value: codec::encode(&record) }
     }

@@ -1,5 +1,7 @@
 //! join: the touches and the converting events of journeys. An event takes its journey's touches along; a click
-//! that falls before an event that came earlier has that event's candidates sent again.
+//! that falls before an event that came earlier has that event's candidates sent again. Customers are `customer`'s.
+
+mod customer;
 
 use crate::state::keys::{self, JourneyPrefix};
 use crate::state::{Change, Store, StoreError, Table};
@@ -7,7 +9,7 @@ use crate::task::{Output, Poison, StageError, Task};
 use domain::join::{self, BoundedTouches, Routed};
 use hashbrown::HashSet;
 use kafka::queue::Record;
-use schemas::codec;
+use schemas::codec::{self, DecodeError};
 use schemas::id::JourneyId;
 use schemas::key;
 use schemas::limits::EVENTS_PER_JOURNEY;
@@ -17,7 +19,8 @@ use schemas::time::Micros;
 use schemas::topic::Topic;
 
 /// Which journeys have events stored, so that the clicks of all others cost no look-up: eight bytes a journey. May name
-/// too many after an abort, after an expiry (until the next start) or where two journeys hash alike, never too few.
+/// too many after an abort, after an expiry (until the next start) or where two journeys hash alike, and customers after a
+/// restore; never too few.
 #[derive(Debug, Default)]
 pub struct JourneyFilter(HashSet<u64>);
 
@@ -79,25 +82,36 @@ fn events_reached_by<S: Store>(
     let mut unreadable = None;
     let mut seen = 0;
     task.overlay.scan(&task.store, Table::JourneyEvents, prefix, &keys::after_events(prefix), &mut |_, value| {
-        let framed = keys::framed_event(value);
         seen += 1;
-        match codec::decode::<Event>(framed) {
-            Ok(event) if join::reaches(&event) >= clicked_at => events.push((event, framed.to_vec())),
+        match event_stored(value) {
+            Ok((event, framed)) if join::reaches(&event) >= clicked_at => events.push((event, framed)),
             Ok(_) => {}
-            Err(error) => unreadable = Some(error.to_string()),
+            Err(error) => unreadable = Some(error),
         }
         seen < EVENTS_PER_JOURNEY && unreadable.is_none()
     })?;
-    unreadable.map_or(Ok(events), |reason| Err(StoreError::Corrupt { what: "a journey's event", reason }))
+    unreadable.map_or(Ok(events), Err)
 }
 
-/// An event: kept with its journey, sent on with the journey's touches, forwarded to its other journeys.
+/// An event as it is kept, with its frame.
+fn event_stored(value: &[u8]) -> Result<(Event, Vec<u8>), StoreError> {
+    let framed = keys::framed_event(value);
+    let corrupt = |error: DecodeError| StoreError::Corrupt { what: "an event", reason: error.to_string() };
+    codec::decode(framed).map(|event| (event, framed.to_vec())).map_err(corrupt)
+}
+
+/// An event: kept with its journey or its customer, sent on with the journey's touches, copied to where else it belongs.
 pub fn event<S: Store>(task: &mut Task<S>, record: &Record<'_>) -> Result<(), StageError> {
     let framed = record.value.ok_or(Poison::Empty)?;
     let event: Event = codec::decode(framed)?;
-    let (journey, forward_to) = match join::route(&event) {
+    let (journey, copies) = match join::route(&event) {
         Routed::Ignored => return Ok(()),
-        Routed::Conversion { journey, forward_to } => (journey, forward_to),
+        Routed::Tie(copy) => {
+            send_copies(task, &[*copy]);
+            return Ok(());
+        }
+        Routed::Customer(customer) => return customer::event(task, record, framed, &event, customer),
+        Routed::Conversion { journey, copies } => (journey, copies),
     };
     let journey = journey.map(|journey| (journey, prefix_of(task, &event, journey)));
     if let Some((_, prefix)) = &journey {
@@ -106,20 +120,31 @@ pub fn event<S: Store>(task: &mut Task<S>, record: &Record<'_>) -> Result<(), St
         task.overlay.put(Table::JourneyEvents, keys::journey_event(prefix, &event), value);
     }
     send_candidates(task, &event, framed, journey)?;
-    for other in forward_to {
-        let forwarded = join::forwarded(&event, other);
-        let key = forwarded.key();
-        task.outbox.push(Output { topic: Topic::Events, key, value: codec::encode(&forwarded) });
-    }
+    send_copies(task, &copies);
     Ok(())
 }
 
-/// What `event` keeps of an event: nothing where it stands at no journey or is in dead-letters.
+fn send_copies<S>(task: &mut Task<S>, copies: &[Event]) {
+    for copy in copies {
+        task.outbox.push(Output { topic: Topic::Events, key: copy.key(), value: codec::encode(copy) });
+    }
+}
+
+/// What `event` keeps of an event: nothing where it stands at no journey and no customer or is in dead-letters.
 pub fn kept<S>(task: &mut Task<S>, record: &Record<'_>) -> Option<Change> {
     let framed = record.value?;
     let event: Event = codec::decode(framed).ok()?;
-    let Routed::Conversion { journey: Some(journey), .. } = join::route(&event) else { return None };
-    let key = keys::journey_event(&prefix_of(task, &event, journey), &event);
+    let key = match join::route(&event) {
+        Routed::Conversion { journey: Some(journey), .. } => {
+            keys::journey_event(&prefix_of(task, &event, journey), &event)
+        }
+        Routed::Customer(customer) if event.action.converts() => {
+            keys::customer_event(&customer::prefix_of(task, &event, customer), &event)
+        }
+        Routed::Conversion { journey: None, .. } | Routed::Customer(_) | Routed::Tie(_) | Routed::Ignored => {
+            return None;
+        }
+    };
     Some(Change { table: Table::JourneyEvents, key, value: Some(keys::journey_event_value(record.timestamp, framed)) })
 }
 

@@ -4,7 +4,7 @@
 use crate::state::StoreError;
 use domain::settle::month::Counted;
 use schemas::decimal::Currency;
-use schemas::id::{ClickId, ConversionId, JourneyId, PayoutId, RunId, hash_of};
+use schemas::id::{ClickId, ConversionId, CustomerId, JourneyId, PayoutId, RunId, hash_of};
 use schemas::mark;
 use schemas::name::{CampaignId, LinkCode, PublisherId, TenantId};
 use schemas::offset::{NextOffset, Offset};
@@ -35,6 +35,16 @@ pub fn scope(tenant: &str, advertiser: &str) -> Scope {
 pub fn journey(scope: Scope, journey: JourneyId) -> JourneyPrefix {
     let mut key = [0; JOURNEY_PREFIX];
     key[..16].copy_from_slice(&journey.0);
+    key[16..].copy_from_slice(&scope);
+    key
+}
+
+/// One customer of one advertiser, as one journey: their events stand in one table. A hash, so that no customer's id is
+/// taken for a journey's.
+pub fn customer(scope: Scope, customer: CustomerId) -> JourneyPrefix {
+    let hash = hash_of("tributary customer v1", &[&scope, &customer.0]);
+    let mut key = [0; JOURNEY_PREFIX];
+    key[..16].copy_from_slice(&hash);
     key[16..].copy_from_slice(&scope);
     key
 }
@@ -138,6 +148,19 @@ pub fn read_touch(key: &TouchKey, value: &[u8]) -> Result<Touch, StoreError> {
 pub fn journey_event(prefix: &JourneyPrefix, event: &Event) -> Vec<u8> {
     let id = hash_of("tributary journey event v1", &[event.event_id.as_bytes(), &event.payload_hash.0]);
     [prefix.as_slice(), &id].concat()
+}
+
+/// By time: what a tie or an order concerns are the events of a span. Deliveries of the same content at several times are
+/// each kept.
+pub fn customer_event(prefix: &JourneyPrefix, event: &Event) -> Vec<u8> {
+    let id = hash_of("tributary customer event v1", &[event.event_id.as_bytes(), &event.payload_hash.0]);
+    [prefix.as_slice(), &time_bytes(event.occurred_at), &id].concat()
+}
+
+/// From which to before which key a customer's events of these times stand, both times inclusive.
+pub fn customer_events(prefix: &JourneyPrefix, from: Micros, until: Micros) -> (Vec<u8>, Vec<u8>) {
+    let begin = [prefix.as_slice(), &time_bytes(from)].concat();
+    (begin, [prefix.as_slice(), &time_bytes(until), &[0xff; 17]].concat())
 }
 
 /// The time at which the event reached its topic, then its frame.

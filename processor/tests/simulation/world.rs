@@ -1,17 +1,17 @@
 //! Random inputs: journeys of a few clicks and the events of an advertiser, with orders, repeats, two journeys in one
-//! event, refunds and chargebacks, and a person's commands.
+//! event or none, customers, refunds and chargebacks, and a person's commands.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 use schemas::catalog::Catalog;
 use schemas::codec;
 use schemas::decimal::{Currency, Fixed, Ppm};
-use schemas::id::{ClickId, ConversionId, JourneyId, PayloadHash, hash_of, time_ordered};
+use schemas::id::{ClickId, ConversionId, CustomerId, JourneyId, PayloadHash, hash_of, time_ordered};
 use schemas::key;
 use schemas::name::{AdvertiserId, ApiKeyId, CampaignId, ContractId, LinkCode, PublisherId, TenantId};
 use schemas::offset::Offset;
 use schemas::record::attribution::Model;
-use schemas::record::catalog::{Campaign, CatalogEntry, Contract, EntityKind};
+use schemas::record::catalog::{Campaign, CatalogEntry, Contract, CustomerKind, EntityKind, Rate};
 use schemas::record::click::Click;
 use schemas::record::command::{ConversionCommand, Verb};
 use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource};
@@ -43,8 +43,11 @@ fn entry(kind: EntityKind, id: &str) -> CatalogEntry {
 
 /// Linear pays, so that several publishers share a conversion.
 pub fn catalog() -> Catalog {
-    let order = vec![EvidenceSource::Coupon, EvidenceSource::ClickId, EvidenceSource::LandingUrl];
+    let order =
+        vec![EvidenceSource::Coupon, EvidenceSource::ClickId, EvidenceSource::LandingUrl, EvidenceSource::Customer];
     let contract = Contract::percentage(Ppm(125_000), Ppm(300_000), Model::Linear, 30, order);
+    let rates = vec![of_customers(CustomerKind::New, 200_000), of_customers(CustomerKind::Returning, 50_000)];
+    let contract = Contract { rates, ..contract };
     let campaign = Campaign {
         advertiser: advertiser(),
         name: "Summer".into(),
@@ -59,6 +62,10 @@ pub fn catalog() -> Catalog {
     catalog.apply(Offset(0), CatalogEntry { contract: Some(contract), ..entry(EntityKind::Contract, "standard") });
     catalog.apply(Offset(1), CatalogEntry { campaign: Some(campaign), ..entry(EntityKind::Campaign, "summer") });
     catalog
+}
+
+fn of_customers(kind: CustomerKind, ppm: i64) -> Rate {
+    Rate { action: None, sku: None, category: None, customer: Some(kind), rate_ppm: Ppm(ppm), flat: None }
 }
 
 pub fn inputs(rng: &mut StdRng) -> Vec<Input> {
@@ -152,6 +159,8 @@ pub fn purchase_naming(token: &Click, landing: &Click) -> Event {
         forwarded_to: None,
         items: Vec::new(),
         refund_of: None,
+        to_customer: false,
+        tie: None,
     }
 }
 
@@ -169,13 +178,15 @@ fn event(rng: &mut StdRng, number: u8, clicks: &[Click]) -> Event {
         event_id,
         conversion_id: of_order.unwrap_or(of_event),
         event_conversion_id: of_order.map(|_| of_event),
-        action: if rng.random_bool(0.8) { Action::Purchase } else { Action::AddToCart },
+        action: [Action::Purchase, Action::Purchase, Action::Purchase, Action::Signup, Action::AddToCart]
+            [rng.random_range(0..5)],
+        customer: rng.random_bool(0.5).then(|| CustomerId([rng.random_range(1..3); 16])),
         order_id,
         value: Fixed(rng.random_range(1..500) * 333_333),
         currency: if rng.random_bool(0.9) { Currency::USD } else { Currency::parse("JPY").expect("a code") },
         occurred_at,
         received_at: occurred_at.plus(i64::from(number)),
-        evidence: base.evidence[..rng.random_range(1..=2)].to_vec(),
+        evidence: base.evidence[..rng.random_range(0..=2)].to_vec(),
         ..base
     }
 }

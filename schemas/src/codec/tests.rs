@@ -18,7 +18,7 @@ use crate::record::catalog::{
 use crate::record::command::Verb;
 use crate::record::event::{Action, Evidence, EvidenceNames, EvidenceSource, Item};
 use crate::record::rejected::RejectedWhat;
-use crate::record::state::Delivery;
+use crate::record::state::{Delivery, KnownTie};
 use crate::time::Micros;
 use apache_avro::schema_compatibility::SchemaCompatibility;
 use std::fmt::Debug;
@@ -68,6 +68,8 @@ fn event() -> Event {
         forwarded_to: None,
         items: vec![],
         refund_of: None,
+        to_customer: false,
+        tie: None,
     }
 }
 
@@ -159,6 +161,10 @@ fn records_go_there_and_back() {
         orders: vec![],
         first_order: None,
         amendments: vec![amendment()],
+    });
+    there_and_back(&CustomerState {
+        ties: vec![KnownTie { at: Micros(4), journey_id: JourneyId([2; 16]), event_id: "e-0".into() }],
+        first_order: Some(FirstOrder { at: Micros(3), conversion_id: ConversionId([7; 16]) }),
     });
     there_and_back(&command());
     there_and_back(&amendment());

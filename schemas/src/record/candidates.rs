@@ -23,7 +23,8 @@ pub struct Candidates {
     pub touches_total: i64,
     /// Where the journey is the customer's by an earlier event, and not by this event's own evidence.
     pub tie: Option<CustomerTie>,
-    /// The earliest order of the event's customer, as far as join has heard; sent again when an earlier one appears.
+    /// The earliest order of the event's customer as far as join has heard, or the event itself where it comes before
+    /// all of them; sent again when an earlier one appears.
     pub first_order: Option<FirstOrder>,
 }
 

@@ -5,6 +5,7 @@ use crate::id::{ClickId, ConversionId, CustomerId, JourneyId, PayloadHash};
 use crate::key;
 use crate::name::{AdvertiserId, ApiKeyId, TenantId};
 use crate::offset::Offset;
+use crate::record::candidates::CustomerTie;
 use crate::time::Micros;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,10 @@ pub struct Event {
     pub items: Vec<Item>,
     /// The event id of the sale that a refund or a status is about, where it names no order.
     pub refund_of: Option<String>,
+    /// Whether it is the copy that join sent to the event's customer; false as delivered.
+    pub to_customer: bool,
+    /// In a copy that was forwarded to a journey of the customer's: by which earlier event it is theirs.
+    pub tie: Option<CustomerTie>,
 }
 
 /// A line of an order, or what a refund takes back of one.
@@ -237,14 +242,22 @@ impl Event {
         (&self.event_id, Some(self.action).filter(|action| action.adjusts()))
     }
 
-    /// The record's Kafka key: the journey that join forwarded it to, else that of the strongest evidence that names
-    /// one, else the conversion. What adjusts a conversion needs no journey.
+    /// Whether it is one of join's copies, and not what was delivered.
+    pub fn is_copy(&self) -> bool {
+        self.forwarded_to.is_some() || self.to_customer
+    }
+
+    /// The record's Kafka key: the journey or the customer that join forwarded it to, else the journey of the strongest
+    /// evidence that names one, else the customer, else the conversion. What adjusts a conversion needs neither.
     pub fn key(&self) -> String {
+        let (tenant, advertiser) = (&self.tenant, &self.advertiser);
         let named = || self.evidence.iter().find_map(|evidence| evidence.journey_id);
-        let journey = self.forwarded_to.or_else(named).filter(|_| !self.action.adjusts());
-        match journey {
-            Some(journey) => key::journey(&self.tenant, &self.advertiser, journey),
-            None => key::conversion(&self.tenant, &self.advertiser, self.conversion_id),
+        let needed = !self.action.adjusts();
+        let journey = self.forwarded_to.or_else(named).filter(|_| needed && !self.to_customer);
+        match (journey, self.customer.filter(|_| needed)) {
+            (Some(journey), _) => key::journey(tenant, advertiser, journey),
+            (None, Some(customer)) => key::customer(tenant, advertiser, customer),
+            (None, None) => key::conversion(tenant, advertiser, self.conversion_id),
         }
     }
 }

@@ -63,6 +63,23 @@ pub struct Booked {
     pub platform_fee: Amount,
 }
 
+/// join's state of one customer of one advertiser.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerState {
+    /// By (time, journey, event id): the first and the last `limits::JOURNEYS_PER_CUSTOMER`.
+    pub ties: Vec<KnownTie>,
+    /// The earliest order that was reported in time.
+    pub first_order: Option<FirstOrder>,
+}
+
+/// An event named the customer and this journey.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct KnownTie {
+    pub at: Micros,
+    pub journey_id: JourneyId,
+    pub event_id: String,
+}
+
 /// settle's state of one conversion in one publisher account and currency: what was booked, cumulative.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettledState {

@@ -57,7 +57,7 @@ impl Table for Events {
     type Row = EventRow;
 
     fn rows(event: Event, at: Position, rows: &mut Vec<EventRow>) {
-        if event.forwarded_to.is_some() {
+        if event.is_copy() {
             return;
         }
         rows.push(EventRow {

@@ -3,6 +3,7 @@
 //! Amounts are written with their currency, `50.00 USD`; all of a contract's are in one.
 
 use super::fields::{Fields, Noted, one_of};
+use super::fraud;
 use super::sections::{Notes, evidence_order};
 use super::terms::{Commission, commission, hold_days, money, percent, whole_number};
 use super::tree::Node;
@@ -13,7 +14,7 @@ use schemas::record::attribution::Model;
 use schemas::record::catalog::{Approval, Contract, CustomerKind, Rate, Tier};
 use schemas::record::event::Action;
 
-pub const KNOWN: [&str; 13] = [
+pub const KNOWN: [&str; 14] = [
     "id",
     "commission",
     "platform_share",
@@ -26,6 +27,7 @@ pub const KNOWN: [&str; 13] = [
     "maximum",
     "approval",
     "tiers",
+    "fraud",
     "effective_from",
 ];
 const RATE: [&str; 5] = ["event", "sku", "category", "customer", "commission"];
@@ -71,6 +73,7 @@ pub fn contract(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Contract, 
     }
     let approval = fields.optional("approval", problems, |text| one_of(text, &Approval::ALL, Approval::name));
     let tiers = tiers(fields, problems, &mut amounts);
+    let fraud = fraud::terms(fields, problems);
     let currency = one_currency(currency?, &amounts, problems)?;
     let (commission_rate_ppm, flat) = commission?.parts();
     Ok(Contract {
@@ -79,7 +82,7 @@ pub fn contract(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Contract, 
         paying_model: paying_model?,
         hold_days: hold_days?,
         evidence_order: evidence_order?,
-        fraud: None,
+        fraud: fraud?,
         currency,
         flat,
         rates: rates?,

@@ -1,12 +1,14 @@
 //! The sections of a catalog file, one function an entity: which fields it has and what each may be.
 
 use super::fields::{Fields, Noted, boolean, display_name, one_of, time};
-use super::terms::{destination, look_back_seconds};
+use super::terms::{destination, look_back_seconds, minimum_seconds};
 use super::tree::{Node, Value};
-use super::{Body, DefaultTime, Draft, File, KeyDraft, Reference, contract};
+use super::{Body, DefaultTime, Draft, File, KeyDraft, Reference, contract, overrides, own};
 use crate::catalog::problem::Problem;
 use schemas::catalog::coupon_id;
-use schemas::name::{AdvertiserId, ApiKeyId, BadName, CampaignId, ContractId, CouponCode, LinkCode, PublisherId};
+use schemas::name::{
+    AdvertiserId, ApiKeyId, BadName, CampaignId, ContractId, CouponCode, LinkCode, OverrideId, PublisherId,
+};
 use schemas::record::catalog::{Advertiser, Campaign, Coupon, EntityKind, Link, Publisher, PublisherContract};
 use schemas::record::event::EvidenceSource;
 use std::path::PathBuf;
@@ -30,7 +32,7 @@ pub struct Notes<'a> {
 }
 
 /// In an order in which an entity comes after those that it names.
-pub const SECTIONS: [Section; 7] = [
+pub const SECTIONS: [Section; 8] = [
     Section {
         name: "advertisers",
         kind: EntityKind::Advertiser,
@@ -48,7 +50,7 @@ pub const SECTIONS: [Section; 7] = [
     Section {
         name: "publishers",
         kind: EntityKind::Publisher,
-        known: &["id", "name", "effective_from"],
+        known: &["id", "name", "customers", "addresses", "effective_from"],
         id: |fields, problems| id(fields, problems, |text| name(PublisherId::new(text))),
         body: publisher,
     },
@@ -62,6 +64,7 @@ pub const SECTIONS: [Section; 7] = [
             "destination",
             "contract",
             "look_back",
+            "minimum_time",
             "active",
             "publisher_contracts",
             "effective_from",
@@ -105,6 +108,13 @@ pub const SECTIONS: [Section; 7] = [
         id: |fields, problems| id(fields, problems, |text| name(ApiKeyId::new(text))),
         body: api_key,
     },
+    Section {
+        name: "overrides",
+        kind: EntityKind::Override,
+        known: &overrides::KNOWN,
+        id: |fields, problems| id(fields, problems, |text| name(OverrideId::new(text))),
+        body: |fields, notes| overrides::exception(fields, notes).map(Body::Override),
+    },
 ];
 
 impl Section {
@@ -116,6 +126,9 @@ impl Section {
         let body = (self.body)(&fields, &mut notes);
         let references = notes.references;
         let effective_from = effective_from(&fields, default, &mut file.problems);
+        if let (Ok(Body::Override(exception)), Ok(effective_from)) = (&body, effective_from) {
+            overrides::check_end(&fields, exception, effective_from, &mut file.problems);
+        }
         let (Ok(id), Ok(body), Ok(effective_from)) = (&id, body, effective_from) else {
             file.broken.extend(id.ok().map(|id| (self.kind, id)));
             file.broken_references.extend(references.into_iter().map(|reference| (self.kind, reference)));
@@ -158,8 +171,10 @@ fn advertiser(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted>
 }
 
 fn publisher(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
-    let name = fields.required("name", notes.problems, display_name)?;
-    Ok(Body::Publisher(Publisher { name, customers: Vec::new(), addresses: Vec::new() }))
+    let name = fields.required("name", notes.problems, display_name);
+    let customers = own::hashes(fields, "customers", notes.problems);
+    let addresses = own::hashes(fields, "addresses", notes.problems);
+    Ok(Body::Publisher(Publisher { name: name?, customers: customers?, addresses: addresses? }))
 }
 
 pub fn evidence_order(fields: &Fields<'_>, problems: &mut Vec<Problem>) -> Result<Vec<EvidenceSource>, Noted> {
@@ -193,6 +208,11 @@ fn campaign(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
     let name = fields.required("name", notes.problems, display_name);
     let destination = fields.required("destination", notes.problems, destination);
     let look_back_seconds = fields.required("look_back", notes.problems, look_back_seconds);
+    let fits = |minimum: &i64| look_back_seconds.is_err() || look_back_seconds.is_ok_and(|most| *minimum <= most);
+    let minimum = fields.optional("minimum_time", notes.problems, |text| {
+        let fitting = minimum_seconds(text).map(|minimum| Some(minimum).filter(fits))?;
+        fitting.ok_or_else(|| "more than look_back: no click would earn".to_owned())
+    });
     let active = active(fields, notes.problems);
     let publisher_contracts = publisher_contracts(fields, notes);
     Ok(Body::Campaign(Campaign {
@@ -202,7 +222,7 @@ fn campaign(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
         contract: contract?,
         look_back_seconds: look_back_seconds?,
         active: active?,
-        minimum_seconds: 0,
+        minimum_seconds: minimum?.unwrap_or(0),
         publisher_contracts: publisher_contracts?,
     }))
 }
@@ -252,10 +272,7 @@ fn coupon(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
     // The coupon's id has told what is wrong with its advertiser.
     let advertiser = notes.reference_told_before(fields, "advertiser", EntityKind::Advertiser, AdvertiserId::new);
     let campaign = notes.reference(fields, "campaign", EntityKind::Campaign, CampaignId::new);
-    let publisher = match fields.get("publisher") {
-        Some(_) => notes.reference(fields, "publisher", EntityKind::Publisher, PublisherId::new).map(Some),
-        None => Ok(None),
-    };
+    let publisher = notes.reference_if_any(fields, "publisher", EntityKind::Publisher, PublisherId::new);
     let active = active(fields, notes.problems);
     let valid_from = fields.optional("valid_from", notes.problems, time);
     let valid_until = fields.optional("valid_until", notes.problems, time);
@@ -297,6 +314,16 @@ impl Notes<'_> {
         let named = fields.required(field, self.problems, |text| name(new(text)))?;
         self.references.push(Reference { line: fields.line_of(field), field, kind, id: named.to_string() });
         Ok(named)
+    }
+
+    pub fn reference_if_any<T: ToString>(
+        &mut self,
+        fields: &Fields<'_>,
+        field: &'static str,
+        kind: EntityKind,
+        new: fn(&str) -> Result<T, BadName>,
+    ) -> Result<Option<T>, Noted> {
+        fields.get(field).map(|_| self.reference(fields, field, kind, new)).transpose()
     }
 
     fn reference_told_before<T: ToString>(

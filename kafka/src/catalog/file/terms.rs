@@ -79,12 +79,21 @@ pub fn percent(text: &str) -> Result<Ppm, String> {
 
 /// A look-back in seconds, written `30d` or `12h`.
 pub fn look_back_seconds(text: &str) -> Result<i64, String> {
-    let expected = || "expected a duration from 1h to 90d, like 30d".to_owned();
-    let duration = humantime::parse_duration(text).map_err(|_| expected())?;
-    let fits = (HOUR_SECONDS..=LONGEST_LOOK_BACK_SECONDS).contains(&duration.as_secs())
-        && duration.subsec_nanos() == 0
-        && duration.as_secs() <= LONGEST_LOOK_BACK_SECONDS;
-    if fits { i64::try_from(duration.as_secs()).map_err(|_| expected()) } else { Err(expected()) }
+    let seconds = duration_seconds(text, HOUR_SECONDS, LONGEST_LOOK_BACK_SECONDS);
+    seconds.ok_or_else(|| "expected a duration from 1h to 90d, like 30d".to_owned())
+}
+
+/// How old a click must be at least, in seconds, written `10s`.
+pub fn minimum_seconds(text: &str) -> Result<i64, String> {
+    let seconds = duration_seconds(text, 0, LONGEST_LOOK_BACK_SECONDS);
+    seconds.ok_or_else(|| "expected a duration from 0s to 90d, like 10s".to_owned())
+}
+
+/// Whole seconds between these two, inclusive.
+pub fn duration_seconds(text: &str, from: u64, to: u64) -> Option<i64> {
+    let duration = humantime::parse_duration(text).ok()?;
+    let fits = (from..=to).contains(&duration.as_secs()) && duration.subsec_nanos() == 0;
+    i64::try_from(duration.as_secs()).ok().filter(|_| fits)
 }
 
 pub fn hold_days(text: &str) -> Result<i32, String> {
@@ -205,6 +214,15 @@ mod tests {
             ("forever", None),
         ] {
             assert_eq!(look_back_seconds(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_minimum_may_be_nothing() {
+        for (text, expected) in
+            [("0s", Some(0)), ("10s", Some(10)), ("90d", Some(7_776_000)), ("500ms", None), ("-1s", None)]
+        {
+            assert_eq!(minimum_seconds(text).ok(), expected, "{text}");
         }
     }
 

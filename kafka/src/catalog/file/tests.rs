@@ -3,9 +3,10 @@
 use super::*;
 use schemas::catalog::coupon_id;
 use schemas::decimal::{Amount, Currency, Ppm};
-use schemas::name::CouponCode;
+use schemas::id::{CustomerId, IpHash};
+use schemas::name::{CampaignId, CouponCode, PublisherId};
 use schemas::record::attribution::Model;
-use schemas::record::catalog::{Approval, CustomerKind, Rate, Tier};
+use schemas::record::catalog::{Approval, CustomerKind, FraudRule, FraudRuleName, FraudTerms, Override, Rate, Tier};
 use schemas::record::event::{Action, EvidenceSource};
 
 pub const GOOD: &str = include_str!("good.yaml");
@@ -69,7 +70,8 @@ fn each_problem_names_line_field_value_and_reason() {
     check(
         "publishers:\n- alpha\n- {id: beta, name: Beta, nmae: x}",
         &[
-            "4: field `publishers`: value \"alpha\": expected a mapping with the fields id, name, effective_from",
+            "4: field `publishers`: value \"alpha\": expected a mapping with the fields id, name, customers, addresses, \
+             effective_from",
             "5: field `publishers.nmae`: unknown field; did you mean `name`?",
         ],
     );
@@ -218,6 +220,149 @@ fn a_bad_contract_is_told_all_that_is_wrong_with_it() {
             "13: field `campaigns.publisher_contracts.publisher`: value \"B\": expected 1 to 64 of a-z, 0-9, - and _, \
              beginning with a letter or digit",
             "13: field `campaigns.publisher_contracts.contract`: missing",
+        ],
+    );
+}
+
+const GUARDED: &str = "contracts:
+- id: guarded
+  commission: 10 %
+  paying_model: last
+  hold_days: 30
+  fraud:
+    hold_at: 40
+    reject_at: 100
+    rules:
+    - {rule: self_referral, score: 50}
+    - {rule: velocity, limit: 60, score: 30}
+    - {rule: too_soon, limit: 1m 30s, score: 40}
+publishers:
+- id: alpha
+  name: Alpha
+  customers: [ffffffffffffffffffffffffffffffff, 0123456789abcdef0123456789ABCDEF]
+  addresses: [00000000000000000000000000000001]
+campaigns:
+- id: summer
+  advertiser: acme
+  name: Summer
+  destination: https://shop.example/
+  contract: guarded
+  look_back: 30d
+  minimum_time: 10s
+overrides:
+- id: strike
+  campaign: summer
+  publisher: alpha
+  look_back: 60d
+  minimum_time: 0s
+  expires_at: 2026-03-01T00:00:00Z
+  approver: ana
+  why: the mail was late
+";
+
+#[test]
+fn fraud_minimum_times_own_customers_and_overrides_are_read() {
+    let file = parse(&format!("tenant: default\neffective_from: 2026-01-01T00:00:00Z\n{GUARDED}"));
+    assert_eq!(file.problems, []);
+    let Body::Contract(contract) = &file.drafts[0].body else { panic!("{:?}", file.drafts[0]) };
+    let rule = |rule, limit, score| FraudRule { rule, limit, score };
+    let rules = vec![
+        rule(FraudRuleName::SelfReferral, 0, 50),
+        rule(FraudRuleName::Velocity, 60, 30),
+        rule(FraudRuleName::TooSoon, 90_000_000, 40),
+    ];
+    assert_eq!(contract.fraud, Some(FraudTerms { rules, hold_at: Some(40), reject_at: Some(100) }));
+    let Body::Publisher(publisher) = &file.drafts[1].body else { panic!("{:?}", file.drafts[1]) };
+    let sorted = [0x0123_4567_89ab_cdef_0123_4567_89ab_cdef_u128, u128::MAX];
+    assert_eq!(publisher.customers, sorted.map(|hash| CustomerId(hash.to_be_bytes())));
+    assert_eq!(publisher.addresses, [IpHash(1_u128.to_be_bytes())]);
+    let Body::Campaign(campaign) = &file.drafts[2].body else { panic!("{:?}", file.drafts[2]) };
+    assert_eq!(campaign.minimum_seconds, 10);
+    let Body::Override(exception) = &file.drafts[3].body else { panic!("{:?}", file.drafts[3]) };
+    let expected = Override {
+        campaign: CampaignId::new("summer").ok(),
+        publisher: PublisherId::new("alpha").ok(),
+        look_back_seconds: Some(60 * 86_400),
+        minimum_seconds: Some(0),
+        expires_at: Micros::parse("2026-03-01T00:00:00Z").expect("a time"),
+        approver: "ana".into(),
+        why: "the mail was late".into(),
+    };
+    assert_eq!(*exception, expected);
+    assert_eq!((file.drafts[3].id.as_str(), file.drafts[3].references.len()), ("strike", 2));
+}
+
+#[test]
+fn bad_terms_against_fraud_are_told_with_field_value_and_reason() {
+    let contract = "contracts:\n- id: c\n  commission: 10 %\n  paying_model: last\n  hold_days: 30\n  fraud:";
+    check(
+        &format!(
+            "{contract}\n    hold_at: 0\n    reject_at: 101\n    rules:\n    - {{rule: velocity, score: 50}}\n    \
+             - {{rule: self_referal, score: 5}}\n    - {{rule: datacentre, limit: 5, score: 1001}}\n    \
+             - {{rule: too_soon, limit: 25h, score: 5, weight: 1}}\n    - alpha"
+        ),
+        &[
+            "9: field `contracts.fraud.hold_at`: value \"0\": expected a whole number from 1 to 1000",
+            "12: field `contracts.fraud.rules.limit`: missing",
+            "13: field `contracts.fraud.rules.rule`: value \"self_referal\": expected one of bot_user_agent, datacentre, \
+             velocity, duplicate_clicks, too_soon, self_referral; did you mean `self_referral`?",
+            "14: field `contracts.fraud.rules.score`: value \"1001\": expected a whole number from 1 to 1000",
+            "14: field `contracts.fraud.rules.limit`: value \"5\": datacentre has no limit: leave it out",
+            "15: field `contracts.fraud.rules.weight`: unknown field",
+            "15: field `contracts.fraud.rules.limit`: value \"25h\": expected a duration from 1s to 24h, like 10s",
+            "16: field `contracts.fraud.rules`: value \"alpha\": expected a mapping with the fields rule, limit, score",
+        ],
+    );
+    check(
+        &format!(
+            "{contract}\n    hold_at: 30\n    reject_at: 20\n    rules:\n    - {{rule: self_referral, score: 25}}"
+        ),
+        &[
+            "9: field `contracts.fraud.hold_at`: value \"30\": not less than reject_at: nothing would be held",
+            "9: field `contracts.fraud.hold_at`: value \"30\": never reached: the scores of all rules add up to 25",
+        ],
+    );
+    check(
+        &format!(
+            "{contract}\n    rules:\n    - {{rule: self_referral, score: 25}}\n    - {{rule: self_referral, score: 25}}"
+        ),
+        &["11: field `contracts.fraud.rules.rule`: value \"self_referral\": named twice"],
+    );
+    check(
+        &format!("{contract}\n    rules:\n    - {{rule: self_referral, score: 25}}"),
+        &["9: field `contracts.fraud`: expected hold_at, reject_at or both: else nothing follows from a score"],
+    );
+    check(&format!("{contract}\n    reject_at: 5"), &["9: field `contracts.fraud.rules`: expected a rule at least"]);
+}
+
+#[test]
+fn bad_overrides_minimum_times_and_own_customers_are_told() {
+    check(
+        "overrides:\n- {id: a, expires_at: 2026-01-01T00:00:00Z, approver: '', why: x}\n\
+         - {id: b, campaign: s, look_back: 1d, minimum_time: 2d, expires_at: soon, why: x}\n\
+         - {id: c, publisher: p, look_back: 1d, expires_at: 2026-01-01T00:00:00Z, approver: ana, why: x}",
+        &[
+            "4: field `overrides.approver`: value \"\": expected 1 to 200 printable characters",
+            "4: field `overrides`: names no campaign and no publisher; what holds for all is the campaigns' own",
+            "4: field `overrides`: changes neither look_back nor minimum_time",
+            "5: field `overrides.expires_at`: value \"soon\": expected a time like 2026-01-31T08:00:00Z",
+            "5: field `overrides.approver`: missing",
+            "5: field `overrides`: minimum_time is more than look_back: no click would earn",
+            "6: field `overrides.expires_at`: value \"2026-01-01T00:00:00Z\": not after effective_from \
+             2026-01-01T00:00:00.000000Z: it would hold for nothing",
+        ],
+    );
+    check(
+        "publishers:\n- id: a\n  name: A\n  customers: [ann, 00000000000000000000000000000001, \
+         00000000000000000000000000000001]\n  addresses: 127.0.0.1\ncampaigns:\n- id: s\n  advertiser: acme\n  name: S\n  \
+         destination: https://s.example/\n  contract: c\n  look_back: 1h\n  minimum_time: 2h\n  active: maybe",
+        &[
+            "6: field `publishers.customers`: value \"ann\": expected a hash of 32 hexadecimal digits, as `tributary secrets \
+             hash` prints it",
+            "6: field `publishers.customers`: value \"00000000000000000000000000000001\": named twice",
+            "7: field `publishers.addresses`: value \"127.0.0.1\": expected a list",
+            "15: field `campaigns.minimum_time`: value \"2h\": more than look_back: no click would earn",
+            "16: field `campaigns.active`: value \"maybe\": expected true or false",
         ],
     );
 }

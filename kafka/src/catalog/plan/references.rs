@@ -81,7 +81,8 @@ impl<'a> Scope<'a> {
                 | Body::Publisher(_)
                 | Body::Link(_)
                 | Body::Coupon(_)
-                | Body::ApiKey(_) => None,
+                | Body::ApiKey(_)
+                | Body::Override(_) => None,
             };
         }
         let entry = self.existing.newest_of(EntityKind::Campaign, self.tenant, campaign)?;
@@ -124,7 +125,12 @@ pub fn check_owners(
                     problems.push(Problem::new(key.key_file_line, "api_keys.key_file", &shown, reason));
                 }
             }
-            Body::Advertiser(_) | Body::Contract(_) | Body::Publisher(_) | Body::Campaign(_) | Body::Coupon(_) => {}
+            Body::Advertiser(_)
+            | Body::Contract(_)
+            | Body::Publisher(_)
+            | Body::Campaign(_)
+            | Body::Coupon(_)
+            | Body::Override(_) => {}
         }
     }
 }
