@@ -1,5 +1,6 @@
 //! `tributary`: the roles as subcommands, nothing else.
 
+mod audit;
 mod setup;
 
 use clap::{Parser, Subcommand};
@@ -59,6 +60,7 @@ enum Command {
     /// Apply a file of advertisers, campaigns, publishers, links, contracts
     #[command(subcommand)]
     Catalog(setup::Catalog),
+    Audit(audit::AuditArgs),
     Loadtest(loadtest::cli::LoadtestArgs),
     Stack(stack::cli::StackArgs),
     Doctor(stack::doctor::DoctorArgs),
@@ -73,6 +75,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Topics(command) => command.execute(&kafka(&sources.settings()?)?)?,
         Command::Tables(command) => command.execute(&clickhouse(&sources.settings()?)?)?,
         Command::Catalog(command) => command.execute(&kafka(&sources.settings()?)?)?,
+        Command::Audit(args) => return audit::execute(&args, &clickhouse(&sources.settings()?)?),
         Command::Loadtest(args) => return Ok(loadtest::cli::execute(args)?),
         Command::Edge => run_edge(&sources.settings()?)?,
         Command::Processor => run_processor(&sources.settings()?)?,

@@ -19,6 +19,7 @@
 //! Nothing is inserted whose range is not committed. Commits of a partition never go backward. There is no second
 //! coordinator and no local state: Kafka's group and ClickHouse's tables are all there is. No librdkafka: that is `kafka`'s.
 
+pub mod audit;
 mod config;
 mod dead_letters;
 mod error;
