@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The audit's proof: on a stack of its own in data/audit, the journeys file through the edge and a generated history straight into
-# Kafka (SEED, CLICKS: refunds, repeats, late clicks, refunds before their sale), both through the real processor and sinks; then
-# `tributary audit` of each tenant, whose figures go to target/reports/audit.json. All of it is stopped at the end; KEEP=1 leaves it.
+# The audit's proof: on a stack of its own in data/audit, the journeys file through the edge and a generated history
+# straight into Kafka (SEED, CLICKS: refunds, repeats, late clicks, refunds before their sale), both through the real
+# processor and sinks; then `tributary audit` of each tenant, whose figures go to target/reports/audit.json. All of it
+# is stopped at the end; KEEP=1 leaves it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -86,7 +87,8 @@ run loadtest history --seed "$seed" --clicks "$clicks" --bootstrap "$(endpoint k
 run loadtest replay --data loadtest/data/journeys.csv --edge "http://127.0.0.1:$edge_port" --rate "$rate" --seed "$seed" \
 	--api-key-file $dir/secrets/acme-server.key --out $dir/replay
 
-# All that was written is loaded, and nothing waits in front of the processor or the sinks any more, three times running.
+# All that was written is loaded, and nothing waits in front of the processor or the sinks any more, three times
+# running.
 waiting() { # records, or what is unknown
 	local clicks events
 	clicks=$(sql "SELECT count() FROM clicks WHERE tenant = 'history'") || return

@@ -11,8 +11,9 @@ use std::process::ExitCode;
 
 /// Recompute attributions and balances in SQL from clicks and events, and compare with what is stored
 ///
-/// ClickHouse alone is asked, by sinks/sql/audit, which shares nothing with the rules that decided. Every difference is printed
-/// with both values; what cannot be recomputed is counted as not judged. Exit code 1 when anything differs.
+/// ClickHouse alone is asked, by sinks/sql/audit, which shares nothing with the rules that decided. Every difference
+/// is printed with both values; what cannot be recomputed is counted as not judged. Exit code 1 when anything
+/// differs.
 #[derive(Debug, Args)]
 pub struct AuditArgs {
     /// One account only [default: all]

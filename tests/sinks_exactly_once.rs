@@ -357,7 +357,7 @@ fn an_earlier_installation_gets_the_columns_that_it_lacks() {
         ("SELECT status, full_commission, refunded, fraud_score, command_issued_at FROM decisions", " 10 0 \\N \\N"),
         ("SELECT shares.publisher, shares.contract, fraud.rule FROM decisions", "['alpha'] [''] []"),
         ("SELECT full_commission FROM conversions", "10"),
-        ("SELECT DISTINCT cause_event, amount > 0 FROM journal ORDER BY ALL", " false\n true"),
+        ("SELECT DISTINCT cause_event, amount > 0 FROM journal ORDER BY ALL", " 0\n 1"),
         ("SELECT marks, items.sku, refund_of FROM clicks, events", " [] "),
     ] {
         assert_eq!(row(&installation, sql), expected, "{sql}");

@@ -34,12 +34,12 @@ enum Command {
     Bench(BenchCommand),
     /// Write clicks, sales, refunds and what else becomes of sales straight to the topics, for the audit
     ///
-    /// Visits as chaos has them (late clicks, events before their clicks, repeats by event id and by order id), by the
-    /// contracts of loadtest/history/catalog.yaml, which must have been applied; refunds also before their sale, too late, in
-    /// other currencies. The same for a seed.
+    /// Visits as chaos has them (late clicks, events before their clicks, repeats by event id and by order id), by
+    /// the contracts of loadtest/history/catalog.yaml, which must have been applied; refunds also before their sale,
+    /// too late, in other currencies. The same for a seed.
     History(HistoryArgs),
-    /// Kill, freeze, add and remove processors and kill the broker under load, then hold every decision and journal entry
-    /// against the plan; exit code 1 when anything is lost, doubled or wrong
+    /// Kill, freeze, add and remove processors and kill the broker under load, then hold every decision and journal
+    /// entry against the plan; exit code 1 when anything is lost, doubled or wrong
     Chaos(ChaosArgs),
     /// Measure how soon decisions come again when a processor with much state is killed and started again
     Recovery(RecoveryArgs),

@@ -1,5 +1,6 @@
-//! A history for the audit: visits as chaos tells them, by several campaigns whose contracts pay differently, and what becomes
-//! of their sales. All of it is a pure function of the seed, and goes straight to the topics of an installation.
+//! A history for the audit: visits as chaos tells them, by several campaigns whose contracts pay differently, and
+//! what becomes of their sales. All of it is a pure function of the seed, and goes straight to the topics of an
+//! installation.
 //!
 //! Knows nothing of what must come out: that is for `tributary audit` to recompute.
 

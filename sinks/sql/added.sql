@@ -1,5 +1,5 @@
--- Columns that installations made by an earlier version lack. Each statement may be repeated; each column is as in its table's
--- own file. Rows that were loaded before have the default: '', 0, NULL, or what is given here.
+-- Columns that installations made by an earlier version lack. Each statement may be repeated; each column is as in
+-- its table's own file. Rows that were loaded before have the default: '', 0, NULL, or what is given here.
 ALTER TABLE clicks ADD COLUMN IF NOT EXISTS marks LowCardinality(String) AFTER params;
 ALTER TABLE events
     ADD COLUMN IF NOT EXISTS items.sku Array(String) AFTER properties,

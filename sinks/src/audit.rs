@@ -1,7 +1,7 @@
 //! The audit: who earns what, recomputed in SQL from clicks, events and the catalog, beside what is stored.
 //!
-//! Owns the session in which `sql/audit/` runs, and what it answers. Leaves what is computed, and how, to those files, which
-//! share nothing with the rules; and leaves printing to the caller.
+//! Owns the session in which `sql/audit/` runs, and what it answers. Leaves what is computed, and how, to those
+//! files, which share nothing with the rules; and leaves printing to the caller.
 
 use crate::config::ClickHouseConfig;
 use crate::error::Error;

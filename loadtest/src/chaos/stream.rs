@@ -57,7 +57,8 @@ pub fn records(plan: &Plan, writer: RecordWriter) -> impl Iterator<Item = Delive
     Stream::new(plan.visits, move |number| writer.deliveries(&visit(seed, number)))
 }
 
-/// The records of so many visits in the order of their arrival; `records` tells those of one, each with when it arrives.
+/// The records of so many visits in the order of their arrival; `records` tells those of one, each with when it
+/// arrives.
 pub struct Stream<R> {
     visits: u64,
     begun: u64,

@@ -1,5 +1,5 @@
-//! What becomes of a visit's sales: refunds of a part or of all, before the sale, too late, repeated, in another currency;
-//! chargebacks, won and lost; what a network says. A pure function of the seed and the visit's number.
+//! What becomes of a visit's sales: refunds of a part or of all, before the sale, too late, repeated, in another
+//! currency; chargebacks, won and lost; what a network says. A pure function of the seed and the visit's number.
 
 use crate::chaos::chance::Chance;
 use crate::chaos::visit::{PlannedEvent, Visit, yen};

@@ -1,7 +1,8 @@
 -- The audit, 2 of 7: what each conversion was told, and which of its events earns.
 --
--- An event with an order id is the order's; its event id is another name of that order. What adjusts a conversion (refunds,
--- chargebacks, words of a network) and names both goes to both, and what stands at such an event goes on to its orders.
+-- An event with an order id is the order's; its event id is another name of that order. What adjusts a conversion
+-- (refunds, chargebacks, words of a network) and names both goes to both, and what stands at such an event goes on to
+-- its orders.
 CREATE TEMPORARY TABLE audit_names ENGINE = MergeTree ORDER BY of_event AS
 SELECT DISTINCT assumeNotNull(event_conversion_id) AS of_event, conversion_id AS of_order
 FROM events
@@ -41,8 +42,8 @@ SELECT of_order AS conversion_id, addressed.* EXCEPT (event_conversion_id, conve
 FROM addressed INNER JOIN audit_names ON addressed.conversion_id = audit_names.of_event
 WHERE NOT converts;
 
--- One per event id, or per event id and kind where it adjusts: of one payload the earliest copy, of several payloads the
--- one received first.
+-- One per event id, or per event id and kind where it adjusts: of one payload the earliest copy, of several payloads
+-- the one received first.
 CREATE TEMPORARY TABLE audit_events ENGINE = MergeTree ORDER BY conversion_id AS
 SELECT *
 FROM
@@ -52,7 +53,8 @@ FROM
 ORDER BY received, payload
 LIMIT 1 BY conversion_id, event_id, if(converts, '', action);
 
--- The earliest that converts and came in time. A lead is only that until its sale is known, a rebill without a sale too.
+-- The earliest that converts and came in time. A lead is only that until its sale is known, a rebill without a sale
+-- too.
 CREATE TEMPORARY TABLE audit_earning ENGINE = MergeTree ORDER BY conversion_id AS
 SELECT *, conversion_id IN (SELECT of_event FROM audit_names) AS is_of_order
 FROM audit_events

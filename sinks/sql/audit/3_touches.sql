@@ -1,14 +1,15 @@
 -- The audit, 3 of 7: which clicks a conversion knows of, and which of them may earn.
 --
--- It knows the journeys that its events name, each with the clicks up to ten minutes after the last event that names it: a
--- click that seems to follow the event still counts where the event's own token names it, since two machines' clocks differ.
+-- It knows the journeys that its events name, each with the clicks up to ten minutes after the last event that names
+-- it: a click that seems to follow the event still counts where the event's own token names it, since two machines'
+-- clocks differ.
 CREATE TEMPORARY TABLE audit_touches ENGINE = MergeTree ORDER BY (conversion_id, journey_id) AS
 WITH
     600 * 1000000 AS skew,
     reached AS
     (
-        SELECT conversion_id, any(tenant) AS tenant, any(advertiser) AS advertiser, assumeNotNull(one.journey) AS journey_id,
-            max(occurred) + skew AS until
+        SELECT conversion_id, any(tenant) AS tenant, any(advertiser) AS advertiser,
+            assumeNotNull(one.journey) AS journey_id, max(occurred) + skew AS until
         FROM audit_told ARRAY JOIN said AS one
         WHERE converts AND one.journey IS NOT NULL
         GROUP BY conversion_id, journey_id
@@ -29,9 +30,10 @@ WITH
     ),
     known AS
     (
-        SELECT r.conversion_id AS conversion_id, s.tenant AS tenant, s.journey_id AS journey_id, s.click_id AS click_id,
-            s.campaign AS campaign, s.publisher AS publisher, s.link AS link, s.catalog_offset AS catalog_offset,
-            s.inserted_at AS inserted_at, s.clicked AS clicked, e.advertiser AS of_advertiser, e.occurred - s.clicked AS age,
+        SELECT r.conversion_id AS conversion_id, s.tenant AS tenant, s.journey_id AS journey_id,
+            s.click_id AS click_id, s.campaign AS campaign, s.publisher AS publisher, s.link AS link,
+            s.catalog_offset AS catalog_offset, s.inserted_at AS inserted_at, s.clicked AS clicked,
+            e.advertiser AS of_advertiser, e.occurred - s.clicked AS age,
             has(n.clicks, s.click_id) AS named_by_token
         FROM reached AS r
         INNER JOIN seen AS s ON s.tenant = r.tenant AND s.advertiser = r.advertiser AND s.journey_id = r.journey_id
@@ -41,7 +43,8 @@ WITH
     )
 SELECT
     k.conversion_id AS conversion_id, k.journey_id AS journey_id, k.click_id AS click_id, k.clicked AS clicked,
-    k.campaign AS campaign, k.publisher AS publisher, k.link AS link, k.catalog_offset AS catalog_offset, k.inserted_at AS inserted_at,
+    k.campaign AS campaign, k.publisher AS publisher, k.link AS link, k.catalog_offset AS catalog_offset,
+    k.inserted_at AS inserted_at,
     -- Of the catalog as the click's edge had read it, at the click's time.
     arrayFirst(v -> v.offset <= k.catalog_offset AND v.effective <= k.clicked, c.versions) AS of_campaign,
     arrayFirst(v -> v.offset <= k.catalog_offset AND v.effective <= k.clicked, l.versions) AS of_link,

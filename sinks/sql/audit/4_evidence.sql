@@ -1,7 +1,7 @@
 -- The audit, 4 of 7: which evidence wins, and by which contract.
 --
--- The order of evidence stands in the contract, and the contract is that of the winner's campaign: so the first winner, by the
--- default order, finds a contract, and the winner by that contract's order is the conversion's.
+-- The order of evidence stands in the contract, and the contract is that of the winner's campaign: so the first
+-- winner, by the default order, finds a contract, and the winner by that contract's order is the conversion's.
 CREATE TEMPORARY TABLE audit_evidence ENGINE = MergeTree ORDER BY conversion_id AS
 WITH
     -- What too late an event says counts for nothing beside one that came in time.
@@ -16,7 +16,8 @@ WITH
         ARRAY JOIN e.said AS one, arrayEnumerate(e.said) AS place
         WHERE e.converts AND NOT (e.late AND NOT a.late)
     ),
-    -- A token stands for all of its journey that may earn, once its own click is there; the last one names the campaign.
+    -- A token stands for all of its journey that may earn, once its own click is there; the last one names the
+    -- campaign.
     journeys AS
     (
         SELECT conversion_id, journey_id, groupArray(click_id) AS clicks, countIf(eligible) AS earning,
@@ -25,8 +26,8 @@ WITH
         FROM audit_touches GROUP BY conversion_id, journey_id
     )
 SELECT
-    s.conversion_id AS conversion_id, s.occurred AS occurred, s.event_id AS event_id, s.place AS place, s.source AS source,
-    s.names = 'touch' AS is_journey, s.journey AS journey_id,
+    s.conversion_id AS conversion_id, s.occurred AS occurred, s.event_id AS event_id, s.place AS place,
+    s.source AS source, s.names = 'touch' AS is_journey, s.journey AS journey_id,
     if(is_journey, j.last_campaign, of_code.campaign) AS campaign,
     -- How far the catalog had been read by whoever names the campaign.
     if(is_journey, j.last_offset, 0) AS seen,
@@ -46,16 +47,18 @@ WHERE
         AND s.occurred BETWEEN of_code.from AND of_code.until
         AND of_campaign.version > 0 AND of_campaign.active AND of_campaign.advertiser = s.advertiser);
 
--- Each piece with the terms that it would lead to: as the earning event's edge had read the catalog, and where that did not
--- know the campaign or its contract yet, as whoever named it.
+-- Each piece with the terms that it would lead to: as the earning event's edge had read the catalog, and where that
+-- did not know the campaign or its contract yet, as whoever named it.
 CREATE TEMPORARY TABLE audit_with_terms ENGINE = MergeTree ORDER BY conversion_id AS
 SELECT
-    v.*, if(found_first, first_contract, second_contract) AS contract, if(found_first, first_terms, second_terms) AS terms,
+    v.*, if(found_first, first_contract, second_contract) AS contract,
+    if(found_first, first_terms, second_terms) AS terms,
     if(found_first, first_campaign, second_campaign).with_own_terms AS with_own_terms
 FROM
 (
-    SELECT e.conversion_id AS conversion_id, e.occurred AS occurred, e.event_id AS event_id, e.place AS place, e.source AS source,
-        e.is_journey AS is_journey, e.journey_id AS journey_id, e.campaign AS campaign, e.publisher AS publisher, e.link AS link,
+    SELECT e.conversion_id AS conversion_id, e.occurred AS occurred, e.event_id AS event_id, e.place AS place,
+        e.source AS source, e.is_journey AS is_journey, e.journey_id AS journey_id, e.campaign AS campaign,
+        e.publisher AS publisher, e.link AS link,
         a.catalog_offset AS by_event, greatest(e.seen, a.catalog_offset) AS by_either,
         arrayFirst(v -> v.offset <= by_event AND v.effective <= a.occurred, c.versions) AS first_campaign,
         arrayFirst(v -> v.offset <= by_either AND v.effective <= a.occurred, c.versions) AS second_campaign,
@@ -69,7 +72,8 @@ FROM
     LEFT JOIN audit_contracts AS f ON f.tenant = a.tenant
         AND f.id = arrayFirst(v -> v.offset <= a.catalog_offset AND v.effective <= a.occurred, c.versions).contract
     LEFT JOIN audit_contracts AS s ON s.tenant = a.tenant
-        AND s.id = arrayFirst(v -> v.offset <= greatest(e.seen, a.catalog_offset) AND v.effective <= a.occurred, c.versions).contract
+        AND s.id = arrayFirst(
+            v -> v.offset <= greatest(e.seen, a.catalog_offset) AND v.effective <= a.occurred, c.versions).contract
 ) AS v;
 
 CREATE TEMPORARY TABLE audit_winners ENGINE = MergeTree ORDER BY conversion_id AS
@@ -82,7 +86,8 @@ WITH
     ),
     ranked AS
     (
-        SELECT w.* EXCEPT (conversion_id, terms), w.conversion_id AS conversion_id, w.terms AS terms, f.terms.evidence AS evidence_order, indexOf(evidence_order, w.source) AS rank
+        SELECT w.* EXCEPT (conversion_id, terms), w.conversion_id AS conversion_id, w.terms AS terms,
+            f.terms.evidence AS evidence_order, indexOf(evidence_order, w.source) AS rank
         FROM audit_with_terms AS w INNER JOIN first AS f ON f.conversion_id = w.conversion_id
         WHERE rank > 0
     )

@@ -5,8 +5,8 @@ CREATE TEMPORARY TABLE audit_credits ENGINE = MergeTree ORDER BY conversion_id A
 WITH
     earning AS
     (
-        SELECT w.conversion_id AS conversion_id, toNullable(t.click_id) AS click_id, t.clicked AS touched, t.campaign AS campaign,
-            t.publisher AS publisher, t.link AS link
+        SELECT w.conversion_id AS conversion_id, toNullable(t.click_id) AS click_id, t.clicked AS touched,
+            t.campaign AS campaign, t.publisher AS publisher, t.link AS link
         FROM audit_winners AS w
         INNER JOIN audit_touches AS t ON t.conversion_id = w.conversion_id AND t.journey_id = w.journey_id
         WHERE w.is_journey AND t.eligible

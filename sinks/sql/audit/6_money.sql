@@ -56,14 +56,15 @@ SELECT l.* EXCEPT conversion_id, l.conversion_id AS conversion_id, d.conversion_
 FROM limits AS l
 LEFT JOIN audit_winners AS d ON d.conversion_id = l.conversion_id;
 
--- The commission. Unrounded it has 12 places: millionths times parts of a million. It is rounded once, half-even, to the
--- currency's minor unit, which `unit` is in millionths.
+-- The commission. Unrounded it has 12 places: millionths times parts of a million. It is rounded once, half-even, to
+-- the currency's minor unit, which `unit` is in millionths.
 CREATE TEMPORARY TABLE audit_commissions ENGINE = MergeTree ORDER BY conversion_id AS
 WITH
     (n, d) -> intDiv(n, d) + (2 * (n % d) > d OR (2 * (n % d) = d AND intDiv(n, d) % 2 = 1)) AS half_even,
     priced AS
     (
-        SELECT s.* EXCEPT (conversion_id, currency), s.conversion_id AS conversion_id, s.currency AS currency, w.terms AS terms, w.contract AS contract, w.campaign AS campaign,
+        SELECT s.* EXCEPT (conversion_id, currency), s.conversion_id AS conversion_id, s.currency AS currency,
+            w.terms AS terms, w.contract AS contract, w.campaign AS campaign,
             toInt256(intExp10(6 - if(c.currency = '', 2, c.digits))) AS unit,
             multiIf(
                 terms.currency != '' AND terms.currency != s.currency, toInt256(0),
@@ -71,8 +72,8 @@ WITH
                 terms.flat IS NOT NULL, assumeNotNull(terms.flat) * 1000000,
                 s.worth * terms.rate_ppm
             ) AS price,
-            least(greatest(price, ifNull(terms.minimum, 0) * 1000000), ifNull(terms.maximum * 1000000, price + ifNull(terms.minimum, 0) * 1000000)) AS bounded,
-            if(price = 0, price, bounded) AS full,
+            greatest(price, ifNull(terms.minimum, 0) * 1000000) AS at_least,
+            if(price = 0, price, least(at_least, ifNull(terms.maximum * 1000000, at_least))) AS full,
             multiIf(
                 s.nothing_left, toInt256(0),
                 s.of_all = 0 OR s.worth = 0, price,
@@ -87,16 +88,18 @@ SELECT *, half_even(full, unit * 1000000) * unit AS full_commission,
     if(status IN ('pending', 'rejected'), toInt256(0), half_even(left, unit * 1000000) * unit) AS commission
 FROM priced;
 
--- By the paying model's credits, in whole minor units; what does not divide goes to the largest remainders, of equal ones to
--- the first publisher by name. The platform's share of each is rounded for itself, the publisher gets the rest.
+-- By the paying model's credits, in whole minor units; what does not divide goes to the largest remainders, of equal
+-- ones to the first publisher by name. The platform's share of each is rounded for itself, the publisher gets the
+-- rest.
 CREATE TEMPORARY TABLE audit_shares ENGINE = MergeTree ORDER BY conversion_id AS
 WITH
     (n, d) -> intDiv(n, d) + (2 * (n % d) > d OR (2 * (n % d) = d AND intDiv(n, d) % 2 = 1)) AS half_even,
     1000000000000 AS one,
     weighed AS
     (
-        SELECT c.conversion_id AS conversion_id, r.publisher AS publisher, any(c.currency) AS currency, any(c.unit) AS unit,
-            any(c.terms.share_ppm) AS share_ppm, any(intDiv(c.commission, c.unit)) AS units, sum(r.credit) AS weight
+        SELECT c.conversion_id AS conversion_id, r.publisher AS publisher, any(c.currency) AS currency,
+            any(c.unit) AS unit, any(c.terms.share_ppm) AS share_ppm, any(intDiv(c.commission, c.unit)) AS units,
+            sum(r.credit) AS weight
         FROM audit_commissions AS c
         INNER JOIN audit_credits AS r ON r.conversion_id = c.conversion_id AND r.model = c.terms.model
         GROUP BY conversion_id, publisher
