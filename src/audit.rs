@@ -74,6 +74,7 @@ fn told(audited: &Audited) -> String {
     let (found, shown) = (audited.found(), audited.differences.len() as u64);
     let _ = match found {
         0 => writeln!(text, "\nno differences"),
+        1 => writeln!(text, "\n1 difference"),
         found if shown < found => writeln!(text, "\n{found} differences, {shown} shown"),
         found => writeln!(text, "\n{found} differences"),
     };

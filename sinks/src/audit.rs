@@ -119,7 +119,9 @@ async fn run(config: &ClickHouseConfig, options: &Options) -> Result<Audited, Er
         options.listed
     );
     Ok(Audited {
-        read: session.rows("counting", &counts.join(" UNION ALL ")).await?,
+        read: session
+            .rows("counting", &format!("SELECT * FROM ({}) ORDER BY table", counts.join(" UNION ALL ")))
+            .await?,
         checks: session.rows("counting", CHECKS).await?,
         not_judged: session.rows("counting", "SELECT * FROM audit_reasons ORDER BY what, reason").await?,
         differences: session.rows("listing", &listed).await?,
