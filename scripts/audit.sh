@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 tributary=${TRIBUTARY:?path of the tributary binary}
 seed=${SEED:-1}
 clicks=${CLICKS:-1000000}
-rate=${RATE:-4000}
+rate=${RATE:-2500}
 dir=data/audit
 began=$SECONDS
 pids=()
@@ -83,9 +83,9 @@ clickhouse=$(endpoint clickhouse_http)
 sql() { curl -fsS "$clickhouse/?database=tributary" --data-binary "$1"; }
 figure() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$2" | head -n 1; }
 
-run loadtest history --seed "$seed" --clicks "$clicks" --bootstrap "$(endpoint kafka_bootstrap)" --figures $dir/history.json
 run loadtest replay --data loadtest/data/journeys.csv --edge "http://127.0.0.1:$edge_port" --rate "$rate" --seed "$seed" \
 	--api-key-file $dir/secrets/acme-server.key --out $dir/replay
+run loadtest history --seed "$seed" --clicks "$clicks" --bootstrap "$(endpoint kafka_bootstrap)" --figures $dir/history.json
 
 # All that was written is loaded, and nothing waits in front of the processor or the sinks any more, three times
 # running.
