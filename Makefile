@@ -14,7 +14,7 @@ export CC CXX
 
 TRIBUTARY := $(CARGO_TARGET_DIR)/debug/tributary
 
-.PHONY: help setup build demo stop test lint bench-processor bench-recovery chaos-processor
+.PHONY: help setup build demo stop test lint audit bench-processor bench-recovery chaos-processor
 
 help:
 	@echo "make demo   everything from an empty machine: servers, roles, 378,209 clicks, the figures checked"
@@ -23,6 +23,7 @@ help:
 	@echo "make lint   formatting, clippy, dependency arrows, licences"
 	@echo "make bench-processor   the processor beside Kafka Streams on one broker; PEERS=, SETS=, CLICKS=, KEEP=1: see the script's head"
 	@echo "make chaos-processor   50 faults under a million clicks (SEED=, CLICKS=, FAULTS=): nothing lost, doubled or wrong"
+	@echo "make audit   attributions and balances recomputed in SQL, on the journeys and on a million generated clicks (SEED=, CLICKS=)"
 	@echo "make bench-recovery    from kill -9 to the next decision, with 10 M clicks of state (CLICKS=, REREAD=)"
 
 setup:
@@ -45,6 +46,9 @@ lint: setup
 
 bench-processor: build
 	@TRIBUTARY=$(TRIBUTARY) scripts/bench-processor.sh
+
+audit: build
+	@TRIBUTARY=$(TRIBUTARY) scripts/audit.sh
 
 chaos-processor: build
 	@TRIBUTARY=$(TRIBUTARY) scripts/chaos.sh chaos-processor

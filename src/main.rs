@@ -1,5 +1,6 @@
 //! `tributary`: the roles as subcommands, nothing else.
 
+mod audit;
 mod command;
 mod settlement;
 mod setup;
@@ -73,6 +74,7 @@ enum Command {
     Release(command::Word),
     /// Reject a conversion: whatever it would earn is taken back
     Reject(command::Word),
+    Audit(audit::AuditArgs),
     Loadtest(loadtest::cli::LoadtestArgs),
     Stack(stack::cli::StackArgs),
     Doctor(stack::doctor::DoctorArgs),
@@ -98,6 +100,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::ReplayHash(args) => print!("{}", args.execute(&kafka(&sources.settings()?)?, stoppable()?)?),
         Command::Release(word) => word.execute(Verb::Release, &kafka(&sources.settings()?)?, setup::now())?,
         Command::Reject(word) => word.execute(Verb::Reject, &kafka(&sources.settings()?)?, setup::now())?,
+        Command::Audit(args) => return audit::execute(&args, &clickhouse(&sources.settings()?)?),
         Command::Loadtest(args) => return Ok(loadtest::cli::execute(args)?),
         Command::Edge => run_edge(&sources.settings()?)?,
         Command::Processor => run_processor(&sources.settings()?)?,

@@ -247,13 +247,18 @@ fn what_is_stored_reads_back_as_it_was_sent() {
     let hex = "019abcdef012745689abcdef01234567";
     for (sql, expected) in [
         (
-            "SELECT click_id, ip_hash, returning, params['sub1'], occurred_at FROM clicks",
-            "00000000-0000-0001-0000-000000000007 09090909-0909-0909-0909-090909090909 false 1 2026-10-31 23:50:00.010000",
+            "SELECT click_id, ip_hash, returning, params['sub1'], occurred_at, marks FROM clicks",
+            "00000000-0000-0001-0000-000000000007 09090909-0909-0909-0909-090909090909 false 1 2026-10-31 23:50:00.010000 \
+             velocity=40",
         ),
         // What join forwarded is not another delivery.
         (
             "SELECT count(), any(value), any(order_id), any(evidence.click_id[1]) FROM events",
             "1 -12.345678 O-1 019abcde-f012-7456-89ab-cdef01234567",
+        ),
+        (
+            "SELECT refund_of, items.sku, items.category, items.quantity, items.value FROM events",
+            "e-0 ['mug'] [''] [2] [3.5]",
         ),
         (
             &format!(
@@ -268,6 +273,24 @@ fn what_is_stored_reads_back_as_it_was_sent() {
             ),
             "019abcde-f012-7456-89ab-cdef01234567 true same_order 100000",
         ),
+        (
+            "SELECT revision, status, full_commission, refunded, charged_back, shares.contract, shares.contract_version \
+               FROM decisions ORDER BY revision",
+            "1 approved 10 0 0 ['alpha-own'] [3]\n2 partly_refunded 12.5 20 5 ['alpha-own'] [3]",
+        ),
+        (
+            "SELECT fraud_score, fraud_hold_at, fraud_reject_at, fraud.rule, fraud.score, fraud.measured, fraud.click_id \
+               FROM decisions ORDER BY revision",
+            "\\N \\N \\N [] [] [] []\n20 10 \\N ['velocity'] [20] ['40'] ['019abcde-f012-7456-89ab-cdef01234567']",
+        ),
+        (
+            "SELECT command_id, command_verb, command_by, command_why, command_issued_at, command_effect \
+               FROM decisions WHERE revision = 2",
+            "c-1 release ana known buyer 2026-10-31 23:50:00.000000 released",
+        ),
+        ("SELECT command_id, command_issued_at, command_effect FROM decisions WHERE revision = 1", " \\N "),
+        ("SELECT status, full_commission, refunded, charged_back FROM conversions", "partly_refunded 12.5 20 5"),
+        ("SELECT DISTINCT cause, cause_event FROM journal", "conversion e-2"),
         ("SELECT lower(replaceAll(toString(any(conversion_id)), '-', '')) FROM decisions", hex),
         (
             "SELECT sum(sign * credit), sum(sign * attributed_value) FROM attributions WHERE model = 'time_decay'",
@@ -287,6 +310,61 @@ fn what_is_stored_reads_back_as_it_was_sent() {
         WHERE tenant = 'default' AND publisher != 'beta' AND hour >= '2026-10-01 00:00:00'";
     let plan = row(&installation, &format!("EXPLAIN {asked}"));
     assert_eq!(plan.matches("ReadFromMergeTree (hourly)").count(), 3, "a projection for each table\n{plan}");
+}
+
+/// The tables as an earlier version made them, with rows in them, and then `tributary tables create` of this one.
+#[test]
+fn an_earlier_installation_gets_the_columns_that_it_lacks() {
+    let mut installation = Installation::new("columns");
+    let all =
+        vec![records::click(1), records::event(None), records::decision(2, Outcome::Attributed), records::entry()];
+    records::write(&installation.kafka(), [all].into_iter());
+    installation.start(Role::Sinks);
+    installation.wait_for_number("SELECT count() FROM {db}.journal", 3);
+    for table in ["clicks", "events", "decisions"] {
+        installation.wait_for_number(&format!("SELECT count() FROM {{db}}.{table}"), 1);
+    }
+    installation.stop(Role::Sinks);
+    let columns = "SELECT table, name, type, default_expression FROM system.columns \
+        WHERE database = currentDatabase() ORDER BY table, position";
+    let made_anew = row(&installation, columns);
+    for (table, columns) in [
+        ("clicks", "marks"),
+        ("events", "items refund_of"),
+        ("journal", "cause_event"),
+        (
+            "decisions",
+            "shares.contract shares.contract_version status full_commission refunded charged_back fraud_score \
+             fraud_hold_at fraud_reject_at fraud command_id command_verb command_by command_why command_issued_at \
+             command_effect",
+        ),
+    ] {
+        for column in columns.split_whitespace() {
+            ask(&installation, &format!("ALTER TABLE {table} DROP COLUMN {column}"));
+        }
+    }
+    let mut refused = installation.background(&["sinks"]);
+    assert!(!refused.wait().expect("an end").success());
+    let said = installation.log("background.log");
+    assert!(
+        said.contains("journal has no column cause_event") && said.contains("run `tributary tables create`"),
+        "{said}"
+    );
+
+    installation.tributary(&["tables", "create"]);
+    assert_eq!(row(&installation, columns), made_anew);
+    for (sql, expected) in [
+        ("SELECT status, full_commission, refunded, fraud_score, command_issued_at FROM decisions", " 10 0 \\N \\N"),
+        ("SELECT shares.publisher, shares.contract, fraud.rule FROM decisions", "['alpha'] [''] []"),
+        ("SELECT full_commission FROM conversions", "10"),
+        ("SELECT DISTINCT cause_event, amount > 0 FROM journal ORDER BY ALL", " 0\n 1"),
+        ("SELECT marks, items.sku, refund_of FROM clicks, events", " [] "),
+    ] {
+        assert_eq!(row(&installation, sql), expected, "{sql}");
+    }
+    records::write(&installation.kafka(), [vec![records::decision(3, Outcome::Attributed)]].into_iter());
+    installation.start(Role::Sinks);
+    installation.wait_for_number("SELECT count() FROM {db}.decisions WHERE status = 'partly_refunded'", 1);
 }
 
 #[test]

@@ -6,19 +6,19 @@
 
 mod audit;
 mod books;
-mod chance;
+pub(crate) mod chance;
 pub mod cli;
 mod expectation;
 pub mod faults;
-mod feeder;
+pub(crate) mod feeder;
 mod member;
 mod outcome;
 pub mod recovery;
 mod site;
 mod storm;
-mod stream;
+pub(crate) mod stream;
 mod verdicts;
-mod visit;
+pub(crate) mod visit;
 mod watch;
 
 pub use outcome::Outcome;

@@ -4,6 +4,7 @@ use crate::bench::cli::BenchCommand;
 use crate::chaos::cli::{ChaosArgs, RecoveryArgs, run_chaos, run_recovery};
 use crate::clickhouse::ClickHouse;
 use crate::error::Error;
+use crate::history::cli::{HistoryArgs, run_history};
 use crate::record::{Run, RunId};
 use crate::replay::{self, read_api_key};
 use crate::report::Report;
@@ -31,8 +32,14 @@ enum Command {
     Report(ReportArgs),
     #[command(flatten)]
     Bench(BenchCommand),
-    /// Kill, freeze, add and remove processors and kill the broker under load, then hold every decision and journal entry
-    /// against the plan; exit code 1 when anything is lost, doubled or wrong
+    /// Write clicks, sales, refunds and what else becomes of sales straight to the topics, for the audit
+    ///
+    /// Visits as chaos has them (late clicks, events before their clicks, repeats by event id and by order id), by
+    /// the contracts of loadtest/history/catalog.yaml, which must have been applied; refunds also before their sale,
+    /// too late, in other currencies. The same for a seed.
+    History(HistoryArgs),
+    /// Kill, freeze, add and remove processors and kill the broker under load, then hold every decision and journal
+    /// entry against the plan; exit code 1 when anything is lost, doubled or wrong
     Chaos(ChaosArgs),
     /// Measure how soon decisions come again when a processor with much state is killed and started again
     Recovery(RecoveryArgs),
@@ -110,6 +117,7 @@ pub fn execute(args: LoadtestArgs) -> Result<ExitCode, Error> {
         Command::Replay(args) => run_replay(args),
         Command::Verify(args) => run_verify(args),
         Command::Bench(command) => Ok(command.execute()?),
+        Command::History(args) => run_history(&args),
         Command::Chaos(args) => run_chaos(args),
         Command::Recovery(args) => run_recovery(args),
         Command::Report(args) => {

@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS clicks
     user_agent      String CODEC(ZSTD(1)),
     ip_hash         Nullable(UUID),
     params          Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    marks           LowCardinality(String),
     catalog_offset  Int64 CODEC(Delta, ZSTD(1)),
     kafka_partition Int32,
     kafka_offset    Int64 CODEC(Delta, ZSTD(1)),

@@ -27,7 +27,11 @@ SELECT
         argMax(arrayZip(d.shares.publisher, d.shares.commission, d.shares.payout, d.shares.platform_fee), d.revision),
         'Array(Tuple(publisher String, commission Decimal(38, 6), payout Decimal(38, 6), platform_fee Decimal(38, 6)))'
     ) AS shares,
-    argMax(d.arithmetic, d.revision) AS arithmetic
+    argMax(d.arithmetic, d.revision) AS arithmetic,
+    argMax(d.status, d.revision) AS status,
+    argMax(d.full_commission, d.revision) AS full_commission,
+    argMax(d.refunded, d.revision) AS refunded,
+    argMax(d.charged_back, d.revision) AS charged_back
 FROM decisions AS d
 GROUP BY d.tenant, d.advertiser, d.conversion_id
 HAVING outcome != 'same_as_order'

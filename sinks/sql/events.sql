@@ -21,6 +21,10 @@ CREATE TABLE IF NOT EXISTS events
     landing_url         String CODEC(ZSTD(1)),
     referrer            String CODEC(ZSTD(1)),
     properties          String CODEC(ZSTD(1)),
+    -- What was sold, or what of it a refund takes back.
+    items               Nested(sku String, category LowCardinality(String), quantity Int32, value Decimal(38, 6)),
+    -- The event id of the sale that a refund or a status is about, where it names no order.
+    refund_of           String,
     payload_hash        UUID,
     catalog_offset      Int64 CODEC(Delta, ZSTD(1)),
     kafka_partition     Int32,

@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS journal
     cumulative_payout       Decimal(38, 6),
     cumulative_platform_fee Decimal(38, 6),
     hold_until              DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    -- The id of the event behind the entry; '' where that is the conversion's own.
+    cause_event             String,
     kafka_partition         Int32,
     kafka_offset            Int64 CODEC(Delta, ZSTD(1)),
     inserted_at             DateTime64(6, 'UTC') DEFAULT now64(6) CODEC(Delta, ZSTD(1)),

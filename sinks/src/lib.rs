@@ -1,6 +1,7 @@
 //! Kafka topics into ClickHouse tables, exactly once.
 //!
 //! Owns: the tables and their rows, the protocol between Kafka's committed offsets and ClickHouse's deduplication.
+//! `audit` asks of the tables whether what was decided follows from what came in.
 //! Leaves to others: what the records mean (`schemas`), who wrote them, what is asked of the tables (`console`, SQL).
 //!
 //! The protocol, per partition (design, "ClickHouse"), and who holds its parts:
@@ -19,6 +20,7 @@
 //! Nothing is inserted whose range is not committed. Commits of a partition never go backward. There is no second
 //! coordinator and no local state: Kafka's group and ClickHouse's tables are all there is. No librdkafka: that is `kafka`'s.
 
+pub mod audit;
 mod config;
 mod dead_letters;
 mod error;

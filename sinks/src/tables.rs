@@ -27,6 +27,9 @@ macro_rules! statements {
     };
 }
 
+/// What tables of an earlier version lack; done before the views, which read it.
+const ADDED: &str = include_str!("../sql/added.sql");
+
 /// In the order of creation; each statement may be repeated.
 const TABLES: &[(&str, &str)] = statements![
     "clicks",
@@ -97,10 +100,22 @@ async fn create(config: &ClickHouseConfig) -> Result<(), Error> {
     if !outdated.is_empty() {
         return Err(Error::TablesDoNotFit(outdated));
     }
-    for (name, sql) in TABLES {
+    let (tables, views) = TABLES.split_at(WITH_WINDOW.len());
+    for (name, sql) in tables {
+        execute(&client, name, sql).await?;
+    }
+    for sql in statements(ADDED) {
+        execute(&client, "columns", sql).await?;
+    }
+    for (name, sql) in views {
         execute(&client, name, sql).await?;
     }
     Ok(())
+}
+
+/// The statements of a file, each ended by a semicolon at the end of its line.
+pub(crate) fn statements(file: &str) -> impl Iterator<Item = &str> {
+    file.split(";\n").filter(|statement| !statement.trim().is_empty())
 }
 
 #[derive(Row, Deserialize)]

@@ -11,9 +11,10 @@ use schemas::offset::Offset;
 use schemas::record::attribution::{Attribution, CreditRow, Model};
 use schemas::record::click::Click;
 use schemas::record::decision::{
-    Decision, DeliveryNote, EvidenceVerdict, Outcome, PublisherShare, Status, TouchVerdict,
+    CommandNote, Decision, DeliveryNote, EvidenceVerdict, FraudFinding, FraudVerdict, Outcome, PublisherShare, Status,
+    TouchVerdict,
 };
-use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource};
+use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource, Item};
 use schemas::record::journal::{Cause, JournalEntry, Posting};
 use schemas::time::Micros;
 use schemas::topic::Topic;
@@ -72,7 +73,7 @@ pub fn click(number: u64) -> Written {
         user_agent: None,
         ip_hash: Some(IpHash([9; 16])),
         params: [("sub1".into(), number.to_string())].into(),
-        marks: String::new(),
+        marks: "velocity=40".into(),
     };
     let key = key::journey(&click.tenant, &click.advertiser, click.journey_id);
     (Topic::Clicks, None, key.into_bytes(), codec::encode(&click))
@@ -109,8 +110,8 @@ pub fn event(forwarded_to: Option<JourneyId>) -> Written {
         payload_hash: PayloadHash([5; 16]),
         catalog_offset: Offset(3),
         forwarded_to,
-        items: Vec::new(),
-        refund_of: None,
+        items: vec![Item { sku: "mug".into(), category: None, quantity: 2, value: Fixed(3_500_000) }],
+        refund_of: Some("e-0".into()),
         to_customer: false,
         tie: None,
     };
@@ -147,8 +148,8 @@ pub fn decision(revision: i32, outcome: Outcome) -> Written {
             commission: Fixed(10_000_000),
             payout: Fixed(7_000_000),
             platform_fee: Fixed(3_000_000),
-            contract: None,
-            contract_version: None,
+            contract: Some(ContractId::new("alpha-own").expect("a name")),
+            contract_version: Some(3),
         }],
         arithmetic: "100.00 x 10 % = 10.00".into(),
         evidence: vec![EvidenceVerdict {
@@ -182,7 +183,31 @@ pub fn decision(revision: i32, outcome: Outcome) -> Written {
         refunded: None,
         charged_back: None,
     };
+    let decision = if revision == 1 { decision } else { judged(decision) };
     (Topic::Decisions, Some(1), b"d".to_vec(), codec::encode(&decision))
+}
+
+/// With all that a decision may say beside who earns it.
+fn judged(decision: Decision) -> Decision {
+    let finding =
+        FraudFinding { rule: "velocity".into(), score: 20, measured: "40".into(), click_id: Some(ClickId(ID)) };
+    let command = CommandNote {
+        command_id: "c-1".into(),
+        verb: "release".into(),
+        by: "ana".into(),
+        why: "known buyer".into(),
+        issued_at: Micros(BEGIN),
+        effect: "released".into(),
+    };
+    Decision {
+        fraud: Some(FraudVerdict { score: 20, hold_at: Some(10), reject_at: None, findings: vec![finding] }),
+        command: Some(command),
+        status: Status::PartlyRefunded,
+        full_commission: Some(Fixed(12_500_000)),
+        refunded: Some(Fixed(20_000_000)),
+        charged_back: Some(Fixed(5_000_000)),
+        ..decision
+    }
 }
 
 /// Revision 1 credits 1, or takes it back.
@@ -237,7 +262,7 @@ pub fn entry() -> Written {
         cumulative_payout: Fixed(7_000_000),
         cumulative_platform_fee: Fixed(3_000_000),
         hold_until: Micros(BEGIN),
-        cause_event: None,
+        cause_event: Some("e-2".into()),
         tier_value: None,
     };
     (Topic::Journal, Some(0), b"j".to_vec(), codec::encode(&entry))

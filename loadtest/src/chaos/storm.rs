@@ -7,7 +7,7 @@ use super::feeder::{Pace, feed};
 use super::member::Member;
 use super::outcome::{Done, Outcome};
 use super::site::{Installation, Site};
-use super::stream::{Plan, RecordWriter, Stream};
+use super::stream::{Delivery, Plan, RecordWriter, records};
 use super::watch::{Mark, Watch};
 use crate::error::Error;
 use service::Shutdown;
@@ -52,7 +52,7 @@ pub fn run(options: &Options, shutdown: &Shutdown) -> Result<Outcome, Error> {
     let watch = Watch::start(&installation)?;
     let writer = RecordWriter::new(shop()?, installation.catalog_offset)
         .map_err(|error| Error::Chaos { doing: "name the publishers", reason: error.to_string() })?;
-    let stream = Stream::new(&plan, writer);
+    let stream = records(&plan, writer);
     let member = |who: Who| {
         let instance = format!("chaos-{}", format!("{who:?}").to_lowercase());
         let settings = ["processor.checkpoint_interval=\"3s\"".to_owned()];
@@ -109,7 +109,7 @@ impl Storm<'_> {
     }
 
     /// Writes the stream in the background while the faults are done; returns how many records were written again.
-    fn feed_and_break(&mut self, stream: Stream) -> Result<u64, Error> {
+    fn feed_and_break(&mut self, stream: impl Iterator<Item = Delivery> + Send) -> Result<u64, Error> {
         let pace = std::mem::take(&mut self.pace);
         let (kafka, shutdown) = (self.installation.kafka.clone(), self.shutdown.clone());
         let outcome = std::thread::scope(|scope| {

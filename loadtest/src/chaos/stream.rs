@@ -52,33 +52,39 @@ pub struct Delivery {
 }
 
 /// Goes through a plan's records.
-pub struct Stream {
-    seed: u64,
+pub fn records(plan: &Plan, writer: RecordWriter) -> impl Iterator<Item = Delivery> + Send + use<> {
+    let seed = plan.seed;
+    Stream::new(plan.visits, move |number| writer.deliveries(&visit(seed, number)))
+}
+
+/// The records of so many visits in the order of their arrival; `records` tells those of one, each with when it
+/// arrives.
+pub struct Stream<R> {
     visits: u64,
     begun: u64,
     /// By place and order of planning.
     waiting: BTreeMap<(u64, u64), Delivery>,
     planned: u64,
-    writer: RecordWriter,
+    records: R,
 }
 
-impl Stream {
-    pub fn new(plan: &Plan, writer: RecordWriter) -> Stream {
-        Stream { seed: plan.seed, visits: plan.visits, begun: 0, waiting: BTreeMap::new(), planned: 0, writer }
+impl<R: FnMut(u64) -> Vec<(u64, Delivery)>> Stream<R> {
+    pub fn new(visits: u64, records: R) -> Self {
+        Stream { visits, begun: 0, waiting: BTreeMap::new(), planned: 0, records }
     }
 
     fn begin(&mut self) {
-        let visit = visit(self.seed, self.begun);
         let start = self.begun * SPACING;
+        let deliveries = (self.records)(self.begun);
         self.begun += 1;
-        for (after, delivery) in self.writer.deliveries(&visit) {
+        for (after, delivery) in deliveries {
             self.waiting.insert((start + after, self.planned), delivery);
             self.planned += 1;
         }
     }
 }
 
-impl Iterator for Stream {
+impl<R: FnMut(u64) -> Vec<(u64, Delivery)>> Iterator for Stream<R> {
     type Item = Delivery;
 
     fn next(&mut self) -> Option<Delivery> {
@@ -214,7 +220,7 @@ mod tests {
     #[test]
     fn a_stream_holds_every_delivery_of_its_plan_and_is_the_same_again() {
         let plan = Plan::new(7, 5000, &shop());
-        let stream = || Stream::new(&plan, RecordWriter::new(shop(), Offset(30)).expect("names"));
+        let stream = || records(&plan, RecordWriter::new(shop(), Offset(30)).expect("names"));
         let all: Vec<Delivery> = stream().collect();
         assert_eq!(all.len() as u64, plan.deliveries);
         assert!(plan.clicks >= 5000 && plan.conversions.len() > 200, "{} conversions", plan.conversions.len());

@@ -5,7 +5,7 @@ use clickhouse::Row;
 use schemas::decimal::{Currency, Ppm};
 use schemas::name::{AdvertiserId, CampaignId, PublisherId, TenantId};
 use schemas::offset::Offset;
-use schemas::record::decision::Decision;
+use schemas::record::decision::{CommandNote, Decision};
 use schemas::time::Micros;
 use serde::Serialize;
 
@@ -44,6 +44,10 @@ pub(crate) struct DecisionRow {
     shares_payout: Vec<Decimal>,
     #[serde(rename = "shares.platform_fee")]
     shares_platform_fee: Vec<Decimal>,
+    #[serde(rename = "shares.contract")]
+    shares_contract: Vec<String>,
+    #[serde(rename = "shares.contract_version")]
+    shares_contract_version: Vec<Option<i32>>,
     arithmetic: String,
     #[serde(rename = "evidence.source")]
     evidence_source: Vec<String>,
@@ -85,6 +89,27 @@ pub(crate) struct DecisionRow {
     clock_ahead_micros: i64,
     catalog_offset: Offset,
     same_as: Option<Uuid>,
+    status: &'static str,
+    full_commission: Decimal,
+    refunded: Decimal,
+    charged_back: Decimal,
+    fraud_score: Option<i32>,
+    fraud_hold_at: Option<i32>,
+    fraud_reject_at: Option<i32>,
+    #[serde(rename = "fraud.rule")]
+    fraud_rule: Vec<String>,
+    #[serde(rename = "fraud.score")]
+    fraud_scores: Vec<i32>,
+    #[serde(rename = "fraud.measured")]
+    fraud_measured: Vec<String>,
+    #[serde(rename = "fraud.click_id")]
+    fraud_click_id: Vec<Option<Uuid>>,
+    command_id: String,
+    command_verb: String,
+    command_by: String,
+    command_why: String,
+    command_issued_at: Option<Micros>,
+    command_effect: String,
     kafka_partition: i32,
     kafka_offset: i64,
 }
@@ -95,12 +120,14 @@ impl Table for Decisions {
     type Row = DecisionRow;
 
     fn rows(decision: Decision, at: Position, rows: &mut Vec<DecisionRow>) {
+        let (fraud, command) = (decision.fraud.as_ref(), decision.command.as_ref());
+        let findings = fraud.map_or(&[][..], |fraud| &fraud.findings);
         rows.push(DecisionRow {
             conversion_id: decision.conversion_id.0.into(),
             revision: decision.revision,
             tenant: decision.tenant,
             advertiser: decision.advertiser,
-            campaign: decision.campaign.map_or_else(String::new, |campaign| campaign.to_string()),
+            campaign: text(decision.campaign.as_ref()),
             event_id: decision.event_id,
             order_id: decision.order_id.unwrap_or_default(),
             action: decision.action,
@@ -111,7 +138,7 @@ impl Table for Decisions {
             received_at: decision.received_at,
             value: decision.value.into(),
             currency: decision.currency,
-            contract: decision.contract.map_or_else(String::new, |contract| contract.to_string()),
+            contract: text(decision.contract.as_ref()),
             contract_version: decision.contract_version,
             paying_model: decision.paying_model.unwrap_or_default(),
             commission_rate_ppm: decision.commission_rate_ppm,
@@ -123,6 +150,8 @@ impl Table for Decisions {
             shares_commission: column(&decision.shares, |one| one.commission.into()),
             shares_payout: column(&decision.shares, |one| one.payout.into()),
             shares_platform_fee: column(&decision.shares, |one| one.platform_fee.into()),
+            shares_contract: column(&decision.shares, |one| text(one.contract.as_ref())),
+            shares_contract_version: column(&decision.shares, |one| one.contract_version),
             arithmetic: decision.arithmetic,
             evidence_source: column(&decision.evidence, |one| one.source.clone()),
             evidence_value: column(&decision.evidence, |one| one.value.clone()),
@@ -146,8 +175,33 @@ impl Table for Decisions {
             clock_ahead_micros: decision.clock_ahead_micros,
             catalog_offset: decision.catalog_offset,
             same_as: decision.same_as.map(|id| id.0.into()),
+            status: decision.status.name(),
+            full_commission: decision.full_commission.unwrap_or(decision.commission).into(),
+            refunded: decision.refunded.unwrap_or_default().into(),
+            charged_back: decision.charged_back.unwrap_or_default().into(),
+            fraud_score: fraud.map(|fraud| fraud.score),
+            fraud_hold_at: fraud.and_then(|fraud| fraud.hold_at),
+            fraud_reject_at: fraud.and_then(|fraud| fraud.reject_at),
+            fraud_rule: column(findings, |one| one.rule.clone()),
+            fraud_scores: column(findings, |one| one.score),
+            fraud_measured: column(findings, |one| one.measured.clone()),
+            fraud_click_id: column(findings, |one| one.click_id.map(|id| id.0.into())),
+            command_id: said(command, |command| &command.command_id),
+            command_verb: said(command, |command| &command.verb),
+            command_by: said(command, |command| &command.by),
+            command_why: said(command, |command| &command.why),
+            command_issued_at: command.map(|command| command.issued_at),
+            command_effect: said(command, |command| &command.effect),
             kafka_partition: at.partition,
             kafka_offset: at.offset,
         });
     }
+}
+
+fn text<T: ToString>(name: Option<&T>) -> String {
+    name.map_or_else(String::new, ToString::to_string)
+}
+
+fn said(command: Option<&CommandNote>, what: impl Fn(&CommandNote) -> &String) -> String {
+    command.map_or_else(String::new, |command| what(command).clone())
 }

@@ -45,6 +45,15 @@ pub(crate) struct EventRow {
     landing_url: String,
     referrer: String,
     properties: String,
+    #[serde(rename = "items.sku")]
+    items_sku: Vec<String>,
+    #[serde(rename = "items.category")]
+    items_category: Vec<String>,
+    #[serde(rename = "items.quantity")]
+    items_quantity: Vec<i32>,
+    #[serde(rename = "items.value")]
+    items_value: Vec<Decimal>,
+    refund_of: String,
     payload_hash: Uuid,
     catalog_offset: Offset,
     kafka_partition: i32,
@@ -85,6 +94,11 @@ impl Table for Events {
             landing_url: event.landing_url.unwrap_or_default(),
             referrer: event.referrer.unwrap_or_default(),
             properties: event.properties.unwrap_or_default(),
+            items_sku: column(&event.items, |one| one.sku.clone()),
+            items_category: column(&event.items, |one| one.category.clone().unwrap_or_default()),
+            items_quantity: column(&event.items, |one| one.quantity),
+            items_value: column(&event.items, |one| one.value.into()),
+            refund_of: event.refund_of.unwrap_or_default(),
             payload_hash: event.payload_hash.0.into(),
             catalog_offset: event.catalog_offset,
             kafka_partition: at.partition,

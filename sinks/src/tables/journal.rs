@@ -35,6 +35,7 @@ pub(crate) struct PostingRow {
     cumulative_payout: Decimal,
     cumulative_platform_fee: Decimal,
     hold_until: Micros,
+    cause_event: String,
     kafka_partition: i32,
     kafka_offset: i64,
 }
@@ -74,6 +75,7 @@ impl Table for Journal {
             cumulative_payout: entry.cumulative_payout.into(),
             cumulative_platform_fee: entry.cumulative_platform_fee.into(),
             hold_until: entry.hold_until,
+            cause_event: entry.cause_event.clone().unwrap_or_default(),
             kafka_partition: at.partition,
             kafka_offset: at.offset,
         }));

@@ -104,6 +104,31 @@ fn every_row_has_its_columns_in_the_ddl() {
     }
 }
 
+/// A table that is made anew and one that gets the column later have the same one.
+#[test]
+fn a_column_that_is_added_is_that_of_the_ddl() {
+    assert!(TABLES[..WITH_WINDOW.len()].iter().all(|(name, _)| WITH_WINDOW.contains(name)), "tables before views");
+    for statement in statements(ADDED) {
+        let (_, rest) = statement.split_once("ALTER TABLE ").expect("an alteration");
+        let (table, columns) = rest.split_once(char::is_whitespace).expect("its columns");
+        let (_, sql) = TABLES.iter().find(|(name, _)| *name == table).expect("in the list");
+        let packed = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        for column in columns.split("ADD COLUMN IF NOT EXISTS ").skip(1) {
+            let (definition, _) = column.split_once(" AFTER ").expect("its place");
+            let (name, of) = definition.split_once(' ').expect("its type");
+            let defined = match name.split_once('.') {
+                None => packed.contains(&format!(" {name} {of},")),
+                Some((outer, inner)) => {
+                    let of = of.strip_prefix("Array(").and_then(|of| of.strip_suffix(')')).expect("a list");
+                    let (_, nested) = packed.split_once(&format!(" {outer} Nested(")).expect("a list");
+                    nested.contains(&format!("{inner} {of}"))
+                }
+            };
+            assert!(defined, "{table}: {definition}");
+        }
+    }
+}
+
 #[test]
 fn every_topic_with_a_table_is_loaded_and_audited() {
     let loaded: Vec<_> = topics().filter_map(rows_of).map(|rows| rows.table()).collect();
