@@ -8,6 +8,7 @@ use super::log::Log;
 use super::reported;
 use kafka::producer::{EdgeProducer, Mailbox, Report, Ticket};
 use metrics::counter;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -120,7 +121,7 @@ impl Drain {
             Err(error) => {
                 tracing::error!(segment = name.file(), %error, "segment of the spool not readable");
                 if gone(&error) {
-                    lose(ledger, name);
+                    lose(ledger, name, &[]);
                 }
                 self.begin_again(now);
                 false
@@ -155,12 +156,11 @@ impl Drain {
             }
             return;
         }
-        let (name, nothing_sent) = (loaded.name, loaded.sent == 0);
-        self.loaded = None;
-        // From beginning to end without one of those that wait: their bytes are no records any more.
-        if nothing_sent {
-            lose(ledger, name);
+        // From beginning to end without one of those that wait: the bytes of some are no records any more.
+        if loaded.sent == 0 {
+            lose(ledger, loaded.name, &loaded.bytes);
         }
+        self.loaded = None;
     }
 
     /// Some entry waits again: what is in memory is walked from its beginning.
@@ -171,12 +171,27 @@ impl Drain {
     }
 }
 
-/// What waits in a segment and cannot be read any more. The file stays for a person.
-fn lose(ledger: &mut Ledger, name: Name) {
+/// What waits in a segment of these bytes and cannot be read any more. The file stays for a person.
+fn lose(ledger: &mut Ledger, name: Name, bytes: &[u8]) {
     let Some(segment) = ledger.segment_mut(name) else { return };
+    let mut readable = HashSet::new();
+    let mut at = format::HEADER_BYTES.min(bytes.len());
+    while let Some((found, next)) = format::next(bytes, name.salt, at) {
+        if let Found::Record(Record::Entry(entry)) = found {
+            readable.insert(entry.sequence);
+        }
+        at = next;
+    }
+    let lost: Vec<u64> = segment.all(State::Waiting).filter(|sequence| !readable.contains(sequence)).collect();
+    // One that began to wait behind the place that was just read is there, and its turn comes.
+    if lost.is_empty() {
+        return;
+    }
     segment.damaged = true;
-    let lost: Vec<u64> = segment.all(State::Waiting).collect();
     tracing::error!(segment = name.file(), entries = lost.len(), "acknowledged entries of the spool cannot be read");
     counter!("edge_spool_damaged_total").increment(lost.len() as u64);
     lost.into_iter().for_each(|sequence| ledger.set(sequence, State::Closed));
 }
+
+#[cfg(test)]
+mod tests;
