@@ -85,6 +85,7 @@ development = true
 [edge]
 listen = "127.0.0.1:$edge_port"
 mac_keys = "$dir/secrets/mac-keys"
+spool_dir = "$dir/spool"
 
 [processor]
 state_dir = "$dir/processor"

@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &["schemas"]),
     ("kafka", &["schemas"]),
     ("service", &[]),
-    ("edge", &["schemas", "kafka", "service"]),
+    ("edge", &["schemas", "kafka", "service", "stack"]),
     ("processor", &["schemas", "domain", "kafka", "service"]),
     ("sinks", &["schemas", "kafka", "service"]),
     ("history", &["schemas", "domain", "kafka", "service", "sinks"]),

@@ -2,8 +2,9 @@
 //! delivery reports.
 //!
 //! A slot is free again only when its report has come, so a report never meets another request's slot, and what
-//! happened to a record that nobody waits for any more is still counted.
+//! happened to a record that nobody waits for any more is still counted, or told to the spool where that has it too.
 
+use crate::spool::Spool;
 use kafka::producer::{EdgeProducer, Mailbox, Refused, Report, Ticket, Undelivered};
 use schemas::topic::Topic;
 use std::cell::RefCell;
@@ -34,20 +35,34 @@ pub enum Why {
 }
 
 enum Slot {
-    Free { next: Option<u32> },
-    Awaited { topic: Topic, waker: Option<Waker> },
+    Free {
+        next: Option<u32>,
+    },
+    Awaited {
+        topic: Topic,
+        waker: Option<Waker>,
+    },
     Reported(Outcome),
-    Unawaited { topic: Topic, why: Why },
+    Unawaited {
+        topic: Topic,
+        why: Why,
+    },
+    /// The spool has it too, and waits for the report.
+    Spooled {
+        ticket: u64,
+    },
 }
 
 #[derive(Default)]
 struct Slab {
     slots: Vec<Slot>,
     free: Option<u32>,
+    taken: usize,
 }
 
 impl Slab {
     fn insert(&mut self, slot: Slot) -> u32 {
+        self.taken += 1;
         match self.free {
             Some(index) => {
                 let place = &mut self.slots[index as usize];
@@ -66,6 +81,7 @@ impl Slab {
     }
 
     fn remove(&mut self, index: u32) -> Slot {
+        self.taken -= 1;
         let slot = std::mem::replace(&mut self.slots[index as usize], Slot::Free { next: self.free });
         self.free = Some(index);
         slot
@@ -77,11 +93,21 @@ pub struct Acks {
     producer: Arc<EdgeProducer>,
     mailbox: u16,
     slab: RefCell<Slab>,
+    spool: Spool,
 }
 
 impl Acks {
-    pub fn new(producer: Arc<EdgeProducer>, mailbox: u16) -> Rc<Acks> {
-        Rc::new(Acks { producer, mailbox, slab: RefCell::default() })
+    pub fn new(producer: Arc<EdgeProducer>, mailbox: u16, spool: Spool) -> Rc<Acks> {
+        Rc::new(Acks { producer, mailbox, slab: RefCell::default(), spool })
+    }
+
+    pub fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    /// Records whose report has not come, or was not looked at.
+    pub fn under_way(&self) -> usize {
+        self.slab.borrow().taken
     }
 
     /// Sends a record whose acknowledgement the caller awaits.
@@ -115,6 +141,12 @@ impl Acks {
         }
     }
 
+    /// As if it had come from the producer.
+    #[cfg(test)]
+    pub fn report(&self, report: Report) {
+        self.take_up(report);
+    }
+
     fn take_up(&self, report: Report) -> Option<Unawaited> {
         let mut slab = self.slab.borrow_mut();
         let slot = slab.slots.get_mut(report.slot as usize)?;
@@ -132,6 +164,11 @@ impl Acks {
                 slab.remove(report.slot);
                 Some(Unawaited { topic, why, outcome: report.outcome })
             }
+            &mut Slot::Spooled { ticket } => {
+                slab.remove(report.slot);
+                self.spool.reported(ticket, report.outcome);
+                None
+            }
             // One record, one report: librdkafka's promise.
             Slot::Free { .. } | Slot::Reported(_) => None,
         }
@@ -142,7 +179,7 @@ impl Acks {
         match &slab.slots[index as usize] {
             &Slot::Awaited { topic, .. } => slab.slots[index as usize] = Slot::Unawaited { topic, why },
             Slot::Reported(_) => drop(slab.remove(index)),
-            Slot::Free { .. } | Slot::Unawaited { .. } => {}
+            Slot::Free { .. } | Slot::Unawaited { .. } | Slot::Spooled { .. } => {}
         }
     }
 }
@@ -160,10 +197,24 @@ impl Ack {
         let slot = self.slot.take()?;
         let reported = match self.acks.slab.borrow().slots[slot as usize] {
             Slot::Reported(outcome) => Some(outcome),
-            Slot::Free { .. } | Slot::Awaited { .. } | Slot::Unawaited { .. } => None,
+            Slot::Free { .. } | Slot::Awaited { .. } | Slot::Unawaited { .. } | Slot::Spooled { .. } => None,
         };
         self.acks.abandon(slot, Why::GaveUp);
         reported
+    }
+
+    /// The spool has the record too: it hears what comes, or what came until now.
+    pub fn hand_to_spool(mut self, ticket: u64) {
+        let Some(index) = self.slot.take() else { return };
+        let mut slab = self.acks.slab.borrow_mut();
+        match slab.slots[index as usize] {
+            Slot::Awaited { .. } => slab.slots[index as usize] = Slot::Spooled { ticket },
+            Slot::Reported(outcome) => {
+                slab.remove(index);
+                self.acks.spool.reported(ticket, outcome);
+            }
+            Slot::Free { .. } | Slot::Unawaited { .. } | Slot::Spooled { .. } => {}
+        }
     }
 }
 
@@ -182,7 +233,7 @@ impl Future for Ack {
                 return Poll::Pending;
             }
             Slot::Reported(outcome) => *outcome,
-            Slot::Free { .. } | Slot::Unawaited { .. } => return Poll::Pending,
+            Slot::Free { .. } | Slot::Unawaited { .. } | Slot::Spooled { .. } => return Poll::Pending,
         };
         slab.remove(index);
         drop(slab);
@@ -207,7 +258,8 @@ mod tests {
     /// A producer without a Kafka: nothing is reported but what the test reports.
     fn acks() -> Rc<Acks> {
         let config = KafkaConfig { bootstrap: "127.0.0.1:1".into(), prefix: String::new(), development: true };
-        Acks::new(Arc::new(EdgeProducer::start(&config, 1).expect("starts without Kafka")), 0)
+        let producer = EdgeProducer::start(&config, 1).expect("starts without Kafka");
+        Acks::new(Arc::new(producer), 0, Spool::refusing())
     }
 
     fn poll(ack: &mut Ack) -> Poll<Outcome> {

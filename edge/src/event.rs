@@ -1,7 +1,7 @@
 //! `POST /api/v1/events` and its short forms: an advertiser reports what happened, one event or a batch.
 //!
-//! **Invariant (P1):** an event is answered `accepted` only after Kafka's acknowledgement. One that was not acknowledged
-//! in time is answered `unavailable`, and is to be sent again: its ids make that harmless.
+//! **Invariant (P1):** an event is answered `accepted` only when Kafka or the spool has it. One that neither has in time
+//! is answered `unavailable`, and is to be sent again: its ids make that harmless.
 
 pub mod evidence;
 pub mod field;
@@ -10,11 +10,11 @@ mod items;
 pub mod parse;
 mod result;
 
-use crate::acks::Ack;
 use crate::http::Reply;
 use crate::http::body;
 use crate::http::problem::{Kind, Problem};
 use crate::ids;
+use crate::recording::Recording;
 use crate::routes::{Client, Routes};
 use crate::worker::Worker;
 use field::{FieldError, Rows};
@@ -33,7 +33,7 @@ use schemas::time::Micros;
 use schemas::topic::Topic;
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// Bytes of an Idempotency-Key; they are UUIDs and order numbers.
 const IDEMPOTENCY_KEY_BYTES: usize = 256;
@@ -107,7 +107,7 @@ struct Delivery<'a> {
 }
 
 enum Sent {
-    Waiting(Accepted, Ack),
+    Waiting(Accepted, Recording),
     Settled(Row),
 }
 
@@ -131,30 +131,29 @@ impl Delivery<'_> {
     }
 
     fn hand_over(&self, event: &Event) -> Sent {
-        match self.worker.acks.send(Topic::Events, event.key().as_bytes(), &codec::encode(event)) {
-            Ok(ack) => Sent::Waiting(Accepted::of(event), ack),
-            Err(error) => {
-                tracing::debug!(%error, "event not taken by the producer");
-                Sent::Settled(Row::Unavailable)
-            }
-        }
+        let (key, value) = (event.key(), codec::encode(event));
+        let recording = Recording::send(&self.worker.acks, Topic::Events, key, value);
+        Sent::Waiting(Accepted::of(event), recording)
     }
 
     /// Waits for all rows together, as long as for one.
-    async fn settle(&self, sent: Vec<Sent>) -> Vec<Row> {
+    async fn settle(&self, mut sent: Vec<Sent>) -> Vec<Row> {
         let started = Instant::now();
-        let deadline = tokio::time::Instant::now() + self.worker.acknowledge_wait;
+        for row in &mut sent {
+            if let Sent::Waiting(_, recording) = row
+                && !recording.acknowledged(started + self.worker.spool_wait).await
+            {
+                recording.store();
+            }
+        }
+        let deadline = started + self.worker.acknowledge_wait;
         let metrics = &self.worker.metrics;
         let mut rows = Vec::with_capacity(sent.len());
         for row in sent {
             let row = match row {
                 Sent::Settled(row) => row,
-                Sent::Waiting(accepted, mut ack) => {
-                    let outcome = match tokio::time::timeout_at(deadline, &mut ack).await {
-                        Ok(outcome) => Some(outcome),
-                        Err(_) => ack.give_up(),
-                    };
-                    if outcome.is_some_and(|outcome| outcome.is_ok()) {
+                Sent::Waiting(accepted, recording) => {
+                    if recording.durable(deadline).await {
                         Row::Accepted(accepted)
                     } else {
                         Row::Unavailable

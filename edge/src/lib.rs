@@ -1,10 +1,10 @@
-//! The edge: redirects and events come in over HTTP and are answered when Kafka has them.
+//! The edge: redirects and events come in over HTTP and are answered when Kafka has them, or the spool.
 //!
 //! Owns: listening, what a request may look like, links and API keys as an index, destinations, the parsing of events,
 //! acknowledgement. Leaves to others: who earns what (`domain`), how records look (`schemas`), librdkafka (`kafka`).
 //!
 //! **Architecture invariant (P1):** a 302 with a click token, or a 2xx to an event, is sent only after Kafka's
-//! acknowledgement by all in-sync replicas. One thread owns a connection and everything it waits for; threads share
+//! acknowledgement by all in-sync replicas, or after the spool's fdatasync. One thread owns a connection and everything it waits for; threads share
 //! the index, the keys and the producer, and nothing that locks on a request's path.
 
 mod acks;
@@ -13,10 +13,12 @@ mod event;
 mod http;
 mod ids;
 mod metrics;
+mod recording;
 mod redirect;
 mod routes;
 mod run;
 pub mod secrets;
+mod spool;
 mod worker;
 
 pub use config::Config;

@@ -1,6 +1,6 @@
 //! `GET /r/{code}`: a visitor goes on to the advertiser, and a click is recorded first.
 //!
-//! **Invariant (P1):** a `Location` with a token is sent only after Kafka's acknowledgement. When that does not come in
+//! **Invariant (P1):** a `Location` with a token is sent only when Kafka or the spool has the click. When neither does in
 //! time the visitor goes on all the same, without one, and the click counts as shed; where its record lands after all,
 //! it is counted as late.
 
@@ -11,6 +11,7 @@ pub mod params;
 use crate::http::Reply;
 use crate::http::problem::{Kind, Problem};
 use crate::ids;
+use crate::recording::Recording;
 use crate::routes::{ActiveLink, InactiveLink, Link};
 use crate::worker::{Peer, Worker};
 use bytes::Bytes;
@@ -29,7 +30,7 @@ use schemas::token::ClickToken;
 use schemas::topic::Topic;
 use schemas::{codec, key};
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// Bytes of a user agent or referrer that a click keeps: real ones are shorter, and nobody reads more.
 const HEADER_BYTES: usize = 512;
@@ -82,20 +83,16 @@ pub async fn redirect<B>(worker: &Worker, peer: Peer, code: &str, request: &Requ
     found(link.campaign.destination.location(code, token.as_deref(), &params), set_cookie)
 }
 
-/// Whether Kafka has it, within the wait.
+/// Whether Kafka has it, or else the spool, within the wait.
 async fn record(worker: &Worker, click: &Click) -> bool {
     let key = key::journey(&click.tenant, &click.advertiser, click.journey_id);
     let started = Instant::now();
-    let acknowledged = match worker.acks.send(Topic::Clicks, key.as_bytes(), &codec::encode(click)) {
-        Ok(mut ack) => match tokio::time::timeout(worker.acknowledge_wait, &mut ack).await {
-            Ok(outcome) => outcome.is_ok(),
-            Err(_) => ack.give_up().is_some_and(|outcome| outcome.is_ok()),
-        },
-        Err(error) => {
-            tracing::debug!(%error, "click not taken by the producer");
-            false
-        }
-    };
+    let mut recording = Recording::send(&worker.acks, Topic::Clicks, key, codec::encode(click));
+    let mut acknowledged = recording.acknowledged(started + worker.spool_wait).await;
+    if !acknowledged {
+        recording.store();
+        acknowledged = recording.durable(started + worker.acknowledge_wait).await;
+    }
     if acknowledged {
         worker.metrics.acknowledged(started.elapsed());
         worker.metrics.clicks.increment(1);

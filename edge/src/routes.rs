@@ -2,6 +2,7 @@
 //! place when the catalog changes or a version comes into force (`keeper`).
 
 pub mod keeper;
+pub mod snapshot;
 
 use crate::redirect::destination::Destination;
 use schemas::catalog::{AsOf, Catalog};

@@ -1,4 +1,4 @@
-//! Starts an edge and stops it: keys, producer, catalog, index, then one thread per listener.
+//! Starts an edge and stops it: keys, producer, spool, catalog, index, then one thread per listener.
 
 use crate::acks::Acks;
 use crate::config::Config;
@@ -6,8 +6,10 @@ use crate::ids::{self, Ids};
 use crate::metrics::Metrics;
 use crate::redirect::cookie::CookieStyle;
 use crate::routes::Routes;
-use crate::routes::keeper::Keeper;
+use crate::routes::keeper::{Keeper, Source};
+use crate::routes::snapshot;
 use crate::secrets::{self, SecretsError};
+use crate::spool::{FolderError, Spool};
 use crate::worker::{self, Worker};
 use arc_swap::ArcSwap;
 use kafka::KafkaConfig;
@@ -20,8 +22,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 
@@ -29,8 +33,12 @@ use tokio::runtime::{Builder, LocalOptions};
 const BACKLOG: i32 = 1024;
 /// For Kafka to say where the topics are.
 const WARM_UP: Duration = Duration::from_secs(15);
-/// For what nobody waits for any more to reach Kafka before the process ends.
-const FLUSH: Duration = Duration::from_secs(5);
+/// For Kafka, where a snapshot says how to go on without it.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(3);
+/// Between two attempts to read the catalog while Kafka is away.
+const OPEN_AGAIN: Duration = Duration::from_millis(500);
+/// Workers have waited for theirs, and the spool for its own: this only asks.
+const FLUSH: Duration = Duration::from_millis(100);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -42,6 +50,8 @@ pub enum Error {
     Kafka(#[from] kafka::Error),
     #[error("topics: {0}")]
     Topics(#[from] kafka::admin::Error),
+    #[error("spool: {0}")]
+    Spool(#[from] FolderError),
     #[error("cannot listen on {address}: {error}")]
     Listen { address: SocketAddr, error: io::Error },
     #[error("cannot start a worker: {0}")]
@@ -58,6 +68,7 @@ pub(crate) struct Shared {
     pub routes: Arc<ArcSwap<Routes>>,
     pub keys: Arc<MacKeys>,
     pub producer: Arc<EdgeProducer>,
+    pub spool: Spool,
     pub config: Config,
     pub shutdown: Shutdown,
 }
@@ -73,27 +84,93 @@ pub fn run(
     let keys = Arc::new(secrets::read_mac_keys(&config.mac_keys)?);
     // Installs the recorder before the first metric.
     service::metrics::handle();
-    let producer = Arc::new(EdgeProducer::start(&kafka, config.threads.get())?);
-    let stopping = shutdown.clone();
-    let reader = CatalogReader::start(&kafka, move || stopping.requested())?;
-    kafka::admin::check(&kafka, &reader.current())?;
-    producer.warm_up(&[Topic::Clicks, Topic::Events, Topic::Rejected], WARM_UP)?;
-    let generation = reader.generation();
-    let routes = Arc::new(ArcSwap::from_pointee(Routes::build(&reader.current(), ids::now())));
-    let keeper = Keeper { reader, routes: routes.clone(), producer: producer.clone(), shutdown: shutdown.clone() };
-    let keeper = std::thread::Builder::new()
-        .name("edge-keeper".into())
-        .spawn(move || keeper.run(generation))
-        .map_err(Error::Worker)?;
-    let served =
-        serve(Shared { routes, keys, producer: producer.clone(), config, shutdown: shutdown.clone() }, on_ready);
-    // Also where serving failed: the keeper and the catalog's thread stop with it.
+    let threads = config.threads.get();
+    // The last mailbox is the spool's.
+    let producer = Arc::new(EdgeProducer::start(&kafka, threads + 1)?);
+    let most_bytes = config.spool_mib << 20;
+    let (spool, spooling) = Spool::start(&config.spool_dir, most_bytes, producer.clone(), threads, &kafka)?;
+    let snapshot = snapshot::path(&config.spool_dir);
+    let served = open(&kafka, &snapshot, &producer, &shutdown).and_then(|(source, routes)| {
+        let routes = Arc::new(ArcSwap::from_pointee(routes));
+        let keeper =
+            Keeper { source, routes: routes.clone(), snapshot, producer: producer.clone(), shutdown: shutdown.clone() };
+        let keeper = std::thread::Builder::new()
+            .name("edge-keeper".into())
+            .spawn(move || keeper.run())
+            .map_err(Error::Worker)?;
+        let producer = producer.clone();
+        let shared = Shared { routes, keys, producer, spool: spool.clone(), config, shutdown: shutdown.clone() };
+        let served = serve(shared, on_ready);
+        // Also where serving failed: the keeper and the catalog's thread stop with it.
+        shutdown.request();
+        let kept = keeper.join().unwrap_or(Err(Error::Panicked));
+        served.and(kept)
+    });
     shutdown.request();
-    let kept = keeper.join().map_err(|_| Error::Panicked);
+    spooling.stop(&spool);
     if !producer.flush(FLUSH) {
-        tracing::warn!("records left that nobody was told of: Kafka did not take them in time");
+        tracing::warn!("records left that nobody was told of, or that the spool has: Kafka did not take them in time");
     }
-    served.and(kept)
+    served
+}
+
+/// Links and keys, from Kafka, or where it does not answer soon, from the snapshot that an earlier run left.
+fn open(
+    kafka: &KafkaConfig,
+    path: &Path,
+    producer: &Arc<EdgeProducer>,
+    shutdown: &Shutdown,
+) -> Result<(Source, Routes), Error> {
+    let snapshot = snapshot::read(path).unwrap_or_else(|error| {
+        tracing::error!(?path, %error, "catalog's snapshot not readable, passed over");
+        None
+    });
+    let again = snapshot.is_some();
+    let (sender, opening) = mpsc::channel();
+    let (config, producer, stop) = (kafka.clone(), producer.clone(), shutdown.clone());
+    let opener = move || {
+        loop {
+            let opened = open_catalog(&config, &producer, &stop);
+            match opened {
+                Err(error @ (Error::Kafka(_) | Error::Topics(kafka::admin::Error::Client(_))))
+                    if again && !stop.requested() =>
+                {
+                    tracing::warn!(%error, "catalog not readable yet");
+                    std::thread::sleep(OPEN_AGAIN);
+                }
+                // Nobody waits any more where the edge has stopped.
+                opened => return drop(sender.send(opened)),
+            }
+        }
+    };
+    std::thread::Builder::new().name("edge-opener".into()).spawn(opener).map_err(Error::Worker)?;
+    let wait = if again { SNAPSHOT_WAIT } else { Duration::MAX };
+    match (opening.recv_timeout(wait), snapshot) {
+        (Ok(opened), _) => {
+            let reader = opened?;
+            let generation = reader.generation();
+            let routes = Routes::build(&reader.current(), ids::now());
+            Ok((Source::Kafka(reader, generation), routes))
+        }
+        (Err(RecvTimeoutError::Timeout), Some(catalog)) => {
+            let routes = Routes::build(&catalog, ids::now());
+            tracing::warn!(
+                links = routes.count(),
+                offset = routes.offset.0,
+                "Kafka is away: links and keys as last read"
+            );
+            Ok((Source::Snapshot(opening), routes))
+        }
+        (Err(_), _) => Err(Error::Panicked),
+    }
+}
+
+fn open_catalog(kafka: &KafkaConfig, producer: &EdgeProducer, shutdown: &Shutdown) -> Result<CatalogReader, Error> {
+    let stopping = shutdown.clone();
+    let reader = CatalogReader::start(kafka, move || stopping.requested())?;
+    kafka::admin::check(kafka, &reader.current())?;
+    producer.warm_up(&[Topic::Clicks, Topic::Events, Topic::Rejected], WARM_UP)?;
+    Ok(reader)
 }
 
 /// The listeners and their threads; apart from `run` so that tests serve without Kafka.
@@ -161,10 +238,11 @@ fn work(shared: &Shared, index: u16, listener: TcpListener) -> Result<(), Error>
     let worker = Worker {
         routes: shared.routes.clone(),
         keys: shared.keys.clone(),
-        acks: Acks::new(shared.producer.clone(), index),
+        acks: Acks::new(shared.producer.clone(), index, shared.spool.clone()),
         ids: RefCell::new(Ids::new().map_err(Error::NoRandom)?),
         metrics: Rc::new(Metrics::new()),
         cookie: CookieStyle::new(shared.config.cookie_domain.as_deref(), shared.config.secure_cookie),
+        spool_wait: shared.config.spool_wait.0,
         acknowledge_wait: shared.config.acknowledge_wait.0,
         shutdown: shared.shutdown.clone(),
     };

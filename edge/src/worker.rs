@@ -22,7 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
@@ -38,6 +38,9 @@ const CONNECTIONS: usize = 20_000;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What requests under way get beyond the wait for Kafka, when the edge stops.
 const STOP_TIME: Duration = Duration::from_secs(3);
+/// For the reports of what nobody waits for any more, when the edge stops.
+const FLUSH: Duration = Duration::from_secs(5);
+const REPORT_CHECK: Duration = Duration::from_millis(10);
 
 pub struct Worker {
     pub routes: Arc<ArcSwap<Routes>>,
@@ -46,6 +49,7 @@ pub struct Worker {
     pub ids: RefCell<Ids>,
     pub metrics: Rc<Metrics>,
     pub cookie: CookieStyle,
+    pub spool_wait: Duration,
     pub acknowledge_wait: Duration,
     pub shutdown: Shutdown,
 }
@@ -99,6 +103,11 @@ pub async fn serve(worker: Rc<Worker>, listener: TcpListener, mailbox: Arc<Mailb
     drop(listener);
     if tokio::time::timeout(worker.acknowledge_wait + STOP_TIME, open.none()).await.is_err() {
         tracing::warn!(connections = open.count.get(), "connections cut off at the end of their time");
+    }
+    // Whose report comes before the end needs no drain from the spool.
+    let until = Instant::now() + FLUSH;
+    while worker.acks.under_way() > 0 && Instant::now() < until {
+        tokio::time::sleep(REPORT_CHECK).await;
     }
 }
 

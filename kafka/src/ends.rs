@@ -5,6 +5,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset as NativeOffset, TopicPartitionList};
 use schemas::offset::NextOffset;
+use schemas::time::Micros;
 use std::time::{Duration, Instant};
 
 /// A broker that does not answer for this long is away; the caller tries again.
@@ -31,6 +32,12 @@ impl Ends {
         let first = self.patiently(places, NativeOffset::Beginning)?;
         let end = self.patiently(places, NativeOffset::End)?;
         Ok(first.into_iter().zip(end).collect())
+    }
+
+    /// The first record that the partition has with this time or a later one, or its end.
+    pub fn since(&self, topic: &str, partition: i32, time: Micros) -> Result<NextOffset, Error> {
+        let millis = time.0.div_euclid(1000).max(0);
+        Ok(self.patiently(&[(topic, partition)], NativeOffset::Offset(millis))?[0])
     }
 
     fn patiently(&self, places: &[(&str, i32)], which: NativeOffset) -> Result<Vec<NextOffset>, Error> {
@@ -65,6 +72,10 @@ impl Ends {
             element.error()?;
             match element.offset() {
                 NativeOffset::Offset(offset) => Ok(NextOffset(offset)),
+                // No record is as late as that.
+                NativeOffset::End if which != NativeOffset::End => {
+                    Ok(self.ask(&[(topic, *partition)], NativeOffset::End)?[0])
+                }
                 _ => Err(unanswered()),
             }
         };

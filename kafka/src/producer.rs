@@ -7,9 +7,10 @@
 use crate::error::Error;
 use crate::settings::KafkaConfig;
 use arc_swap::ArcSwap;
+use rdkafka::bindings as native;
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
+use rdkafka::message::{BorrowedMessage, DeliveryResult};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use schemas::topic::{Topic, Topics};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,8 +46,17 @@ pub struct Report {
 
 /// Kafka does not have the record, or nobody can tell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("not delivered: {0}")]
-pub struct Undelivered(pub RDKafkaErrorCode);
+#[error("not delivered: {code}")]
+pub struct Undelivered {
+    pub code: RDKafkaErrorCode,
+    /// It was sent, and no answer came: it may be in the log.
+    pub maybe: bool,
+}
+
+impl Undelivered {
+    /// What a record gets that waited for Kafka in vain; for tests that have none.
+    pub const TIMED_OUT: Undelivered = Undelivered { code: RDKafkaErrorCode::MessageTimedOut, maybe: false };
+}
 
 /// The record was not taken: no report will come.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +85,12 @@ impl Mailbox {
             }
             self.arrived.notified().await;
         }
+    }
+
+    /// As `take` without waiting, for a thread that looks now and then.
+    pub fn take_now(&self, into: &mut Vec<Report>) {
+        into.clear();
+        std::mem::swap(into, &mut *self.reports());
     }
 
     /// Only the first report after the last `take` wakes: a wake-up is a system call.
@@ -118,12 +134,22 @@ impl ProducerContext for Context {
         let ticket = unpack(opaque);
         let outcome = match result {
             Ok(_) => Ok(()),
-            Err((error, _)) => Err(Undelivered(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown))),
+            Err((error, message)) => {
+                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+                Err(Undelivered { code, maybe: may_be_persisted(message) })
+            }
         };
         if let Some(mailbox) = self.mailboxes.get(usize::from(ticket.mailbox)) {
             mailbox.put(Report { slot: ticket.slot, outcome });
         }
     }
+}
+
+#[allow(unsafe_code)] // the status of a message is not in the rdkafka crate
+fn may_be_persisted(message: &BorrowedMessage<'_>) -> bool {
+    // SAFETY: the message is alive in its delivery callback.
+    let status = unsafe { native::rd_kafka_message_status(message.ptr()) };
+    status != native::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED
 }
 
 // The opaque is one word, so that a record costs no allocation of ours.

@@ -103,7 +103,7 @@ impl Installation {
         let text = format!(
             "[kafka]\nbootstrap = {:?}\nprefix = \"{}.\"\ndevelopment = true\n\
              [clickhouse]\nurl = {:?}\ndatabase = \"{}\"\n\
-             [edge]\nlisten = \"127.0.0.1:{}\"\nmac_keys = {:?}\n\
+             [edge]\nlisten = \"127.0.0.1:{}\"\nmac_keys = {:?}\nspool_dir = {:?}\n\
              [processor]\nstate_dir = {:?}\nmetrics_listen = \"127.0.0.1:{}\"\ncheckpoint_interval = \"2s\"\nthreads = 2\n\
              [sinks]\nmetrics_listen = \"127.0.0.1:{}\"\n",
             self.stack.endpoints.kafka_bootstrap,
@@ -112,6 +112,7 @@ impl Installation {
             self.database(),
             port(Role::Edge),
             self.path("secrets/mac-keys"),
+            self.path("spool"),
             self.path("state"),
             port(Role::Processor),
             port(Role::Sinks),

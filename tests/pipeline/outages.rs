@@ -21,7 +21,7 @@ fn kafka_and_clickhouse_are_killed_and_restarted_during_a_replay() {
 }
 
 #[test]
-fn while_kafka_is_away_a_click_redirects_without_a_token_and_an_event_is_told_to_come_again() {
+fn while_kafka_is_away_clicks_and_events_are_acknowledged_and_arrive_once_it_is_back() {
     let mut installation = Installation::alone("away");
     installation.start_all();
     let (edge, key) = (installation.edge_url(), format!("X-API-KEY: {}", installation.api_key()));
@@ -42,16 +42,16 @@ fn while_kafka_is_away_a_click_redirects_without_a_token_and_an_event_is_told_to
     let began = Instant::now();
     let click = http("GET", &link, &[], None).expect("an answer");
     assert_eq!(click.status, 302, "a visitor never sees an error");
-    assert!(click.header("location").is_some_and(|to| !to.contains("click_id=") && to.contains("ref_code=alpha-demo")));
-    assert!((1500..6000).contains(&began.elapsed().as_millis()), "waited {:?}", began.elapsed());
-    let refused = post("during");
-    assert_eq!(refused.status, 503, "{}", refused.body);
-    assert!(refused.header("retry-after").is_some(), "{}", refused.headers);
-    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    assert!(click.header("location").is_some_and(|to| to.contains("click_id=")), "the spool has it: {}", click.headers);
+    assert!(began.elapsed() < Duration::from_millis(1500), "waited {:?}", began.elapsed());
+    let spooled = post("during");
+    assert_eq!(spooled.status, 202, "{}", spooled.body);
+    assert!(spooled.json()["conversion_id"].is_string(), "{}", spooled.body);
 
     stack::start_one(&installation.stack.options, Server::Kafka).expect("starts again");
-    installation.wait_for("the edge to accept events again", || post("during").status == 202);
     installation.wait_for_number("SELECT count() FROM {db}.conversions WHERE event_id IN ('before', 'during')", 2);
+    installation.wait_for_number("SELECT count() FROM {db}.clicks", 2);
+    assert_eq!(post("after").status, 202);
     let twice = "SELECT count() FROM (SELECT event_id FROM {db}.conversions GROUP BY event_id HAVING count() > 1)";
     assert_eq!(installation.number(twice), 0);
     installation.stop(Role::Edge);

@@ -6,6 +6,7 @@ use crate::ids;
 use crate::routes::Routes;
 use crate::routes::tests::{API_KEY, catalog};
 use crate::run::{self, Shared};
+use crate::spool::{Running, Spool};
 use arc_swap::ArcSwap;
 use kafka::KafkaConfig;
 use kafka::producer::EdgeProducer;
@@ -17,29 +18,49 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tempfile::TempDir;
 
 struct Edge {
     address: SocketAddr,
+    spool: Spool,
+    spooling: Option<(Running, TempDir)>,
     shutdown: Shutdown,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Edge {
+    /// One whose spool refuses everything.
     fn start() -> Edge {
+        Edge::start_with(false)
+    }
+
+    fn start_with(spooling: bool) -> Edge {
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             threads: std::num::NonZeroU16::MIN,
             mac_keys: "unused".into(),
+            spool_wait: HumanDuration::millis(30),
+            spool_dir: "unused".into(),
+            spool_mib: 32,
             acknowledge_wait: HumanDuration::millis(60),
             cookie_domain: None,
             secure_cookie: false,
         };
         let kafka = KafkaConfig { bootstrap: "127.0.0.1:1".into(), prefix: String::new(), development: true };
         let shutdown = Shutdown::default();
+        let producer = Arc::new(EdgeProducer::start(&kafka, 2).expect("starts without Kafka"));
+        let (spool, spooling) = if spooling {
+            let folder = tempfile::tempdir().expect("a folder");
+            let (spool, running) = Spool::start(folder.path(), 1 << 20, producer.clone(), 1, &kafka).expect("a spool");
+            (spool, Some((running, folder)))
+        } else {
+            (Spool::refusing(), None)
+        };
         let shared = Shared {
             routes: Arc::new(ArcSwap::from_pointee(Routes::build(&catalog(), ids::now()))),
             keys: Arc::new(MacKeys::new(vec![MacKey::new(1, &[1; 32])]).expect("a key")),
-            producer: Arc::new(EdgeProducer::start(&kafka, 1).expect("starts without Kafka")),
+            producer,
+            spool: spool.clone(),
             config,
             shutdown: shutdown.clone(),
         };
@@ -48,7 +69,7 @@ impl Edge {
             run::serve(shared, move |address| sender.send(address).expect("the test waits")).expect("serves");
         });
         let address = receiver.recv_timeout(Duration::from_secs(10)).expect("ready");
-        Edge { address, shutdown, thread: Some(thread) }
+        Edge { address, spool, spooling, shutdown, thread: Some(thread) }
     }
 
     /// Sends bytes as they are and reads all that comes until the edge closes the connection.
@@ -78,6 +99,9 @@ impl Drop for Edge {
         self.shutdown.request();
         let stopped = self.thread.take().map(JoinHandle::join);
         assert!(std::thread::panicking() || stopped.is_some_and(|result| result.is_ok()));
+        if let Some((running, _folder)) = self.spooling.take() {
+            running.stop(&self.spool);
+        }
     }
 }
 
@@ -258,6 +282,21 @@ fn without_kafka_no_event_is_acknowledged() {
     let statuses: Vec<_> = (0..3).map(|row| body["results"][row]["status"].clone()).collect();
     assert_eq!(statuses, ["unavailable", "rejected", "unavailable"]);
     assert_eq!(body["results"][1]["errors"][0]["field"], "action");
+}
+
+#[test]
+fn without_kafka_the_spool_acknowledges() {
+    let edge = Edge::start_with(true);
+    let click = edge.request("GET /r/summer?sub1=x", "", "");
+    let location = click.header("location").expect("a place to go");
+    assert!(location.starts_with("https://shop.example/p?a=1&click_id=") && location.ends_with("&ref_code=summer#top"));
+    let one = r#"{"action":"purchase","event_id":"e","value":1}"#;
+    assert_eq!(edge.post(one).status(), 202);
+    let answer = edge.post(&format!("[{one},{{}},{one}]"));
+    assert_eq!(answer.status(), 202);
+    let body = answer.json();
+    let statuses: Vec<_> = (0..3).map(|row| body["results"][row]["status"].clone()).collect();
+    assert_eq!(statuses, ["accepted", "rejected", "accepted"]);
 }
 
 #[test]

@@ -1,35 +1,53 @@
 //! Keeps the index up to date, on a thread of its own, and does the other work that no request should wait for.
 
-use super::Routes;
+use super::{Routes, snapshot};
 use crate::ids;
+use crate::run::Error;
 use arc_swap::ArcSwap;
 use kafka::catalog::CatalogReader;
 use kafka::producer::EdgeProducer;
+use schemas::catalog::Catalog;
 use service::Shutdown;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 /// A new link works within a second of its record: this, the rebuild, and what Kafka takes.
 const LOOK: Duration = Duration::from_millis(200);
+/// From a change to the snapshot that has it: that of a million links is a hundred megabytes.
+const SNAPSHOT: Duration = Duration::from_secs(30);
+
+/// Where the index comes from.
+pub enum Source {
+    /// The reader, and the generation of the index that is there.
+    Kafka(CatalogReader, u64),
+    /// The index is from the snapshot, and Kafka is asked for.
+    Snapshot(Receiver<Result<CatalogReader, Error>>),
+}
 
 pub struct Keeper {
-    pub reader: CatalogReader,
+    pub source: Source,
     pub routes: Arc<ArcSwap<Routes>>,
+    pub snapshot: PathBuf,
     pub producer: Arc<EdgeProducer>,
     pub shutdown: Shutdown,
 }
 
 impl Keeper {
-    /// Returns on shutdown. `generation` is that of the index that is there.
-    pub fn run(self, mut generation: u64) {
+    /// Returns on shutdown, or where the catalog turns out to be one that no edge may serve.
+    pub fn run(mut self) -> Result<(), Error> {
         let mut upkeep = Instant::now();
+        // When to write a snapshot; none where the last one has everything.
+        let mut due = matches!(self.source, Source::Kafka(..)).then(Instant::now);
         while !self.shutdown.requested() {
             std::thread::sleep(LOOK);
-            // Before the view, so that a change in between is seen next time.
-            let newest = self.reader.generation();
-            if newest != generation || self.routes.load().outdated(ids::now()) {
-                generation = newest;
-                self.rebuild();
+            if self.follow()? {
+                due.get_or_insert_with(|| Instant::now() + SNAPSHOT);
+            }
+            if due.is_some_and(|due| due <= Instant::now()) {
+                due = None;
+                self.write_snapshot();
             }
             self.producer.renew_if_fatal();
             if upkeep.elapsed() >= service::metrics::UPKEEP {
@@ -37,12 +55,49 @@ impl Keeper {
                 service::metrics::upkeep();
             }
         }
+        if due.is_some() {
+            self.write_snapshot();
+        }
+        Ok(())
     }
 
-    fn rebuild(&self) {
-        let started = Instant::now();
-        let routes = Routes::build(&self.reader.current(), ids::now());
-        tracing::info!(links = routes.count(), offset = routes.offset.0, took = ?started.elapsed(), "links and keys rebuilt");
-        self.routes.store(Arc::new(routes));
+    /// Whether the catalog changed.
+    fn follow(&mut self) -> Result<bool, Error> {
+        let outdated = self.routes.load().outdated(ids::now());
+        match &mut self.source {
+            Source::Kafka(reader, generation) => {
+                // Before the view, so that a change in between is seen next time.
+                let newest = reader.generation();
+                let changed = newest != *generation;
+                *generation = newest;
+                if changed || outdated {
+                    rebuild(&self.routes, &reader.current());
+                }
+                Ok(changed)
+            }
+            Source::Snapshot(opening) => {
+                let Ok(opened) = opening.try_recv() else { return Ok(false) };
+                let reader = opened.inspect_err(|_| self.shutdown.request())?;
+                tracing::info!("Kafka is there; links and keys are its own again");
+                let generation = reader.generation();
+                rebuild(&self.routes, &reader.current());
+                self.source = Source::Kafka(reader, generation);
+                Ok(true)
+            }
+        }
     }
+
+    fn write_snapshot(&self) {
+        let Source::Kafka(reader, _) = &self.source else { return };
+        if let Err(error) = snapshot::write(&self.snapshot, &reader.current()) {
+            tracing::warn!(path = ?self.snapshot, %error, "catalog's snapshot not written");
+        }
+    }
+}
+
+fn rebuild(routes: &ArcSwap<Routes>, catalog: &Catalog) {
+    let started = Instant::now();
+    let built = Routes::build(catalog, ids::now());
+    tracing::info!(links = built.count(), offset = built.offset.0, took = ?started.elapsed(), "links and keys rebuilt");
+    routes.store(Arc::new(built));
 }
