@@ -91,7 +91,8 @@ fn the_audit_agrees_with_what_was_decided_and_finds_what_was_falsified() {
             vec!["journal", "journal", "publisher_balances"],
         ),
         ("decisions", "toDecimal128('0.01', 6) AS payout, 99 AS revision", last, vec!["decisions (money)"]),
-        ("decisions", "'partly_refunded' AS status, 99 AS revision", last, vec!["decisions"]),
+        ("decisions", "'partly_refunded' AS status, 99 AS revision", last, vec!["decisions (money)"]),
+        ("decisions", "toDecimal128('1', 6) AS value, 99 AS revision", last, vec!["decisions"]),
         // A click that nobody decided upon takes the last click's place: whoever earned by that one should not have.
         (
             "clicks",

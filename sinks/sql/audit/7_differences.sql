@@ -63,7 +63,7 @@ FROM
     FROM audit_attributions
 );
 
--- Decisions, field by field. Money is compared only where it was computed.
+-- Decisions, field by field. Status and money are compared only where money was computed.
 CREATE TEMPORARY TABLE audit_decisions ENGINE = MergeTree ORDER BY conversion_id AS
 WITH
     millionths -> toString(toDecimal128(millionths, 6) / 1000000) AS amount,
@@ -77,12 +77,10 @@ WITH
                 ('outcome', outcome),
                 ('value', amount(s.value)), ('currency', s.currency),
                 ('campaign', if(earned, w.campaign, '')), ('contract', if(earned, w.contract, '')),
-                ('contract version', toString(if(earned, w.terms.version, 0))),
-                ('status', s.status),
-                ('refunded', amount(s.refunded)),
-                ('charged back', amount(s.charged_back))
+                ('contract version', toString(if(earned, w.terms.version, 0)))
             ] AS told,
             [
+                ('status', s.status), ('refunded', amount(s.refunded)), ('charged back', amount(s.charged_back)),
                 ('full commission', amount(if(earned, c.full_commission, toInt256(0)))),
                 ('commission', amount(if(earned, c.commission, toInt256(0)))),
                 ('payout', amount(if(earned, p.payout, toInt256(0)))),
@@ -104,10 +102,10 @@ WITH
             [
                 ('outcome', toString(outcome)), ('value', toString(value)), ('currency', toString(currency)),
                 ('campaign', if(outcome = 'attributed', toString(campaign), '')), ('contract', toString(contract)),
-                ('contract version', toString(ifNull(contract_version, 0))), ('status', toString(status)),
-                ('refunded', toString(refunded)), ('charged back', toString(charged_back))
+                ('contract version', toString(ifNull(contract_version, 0)))
             ] AS told,
             [
+                ('status', toString(status)), ('refunded', toString(refunded)), ('charged back', toString(charged_back)),
                 ('full commission', toString(full_commission)), ('commission', toString(commission)),
                 ('payout', toString(payout)), ('platform fee', toString(platform_fee))
             ] AS paid
@@ -129,7 +127,9 @@ SELECT 'decisions', tenant, toString(conversion_id), 'the decision', if(computed
     if(there, found[1].2, 'none')
 FROM audit_decisions WHERE there != computed AND NOT unjudged
 UNION ALL
-SELECT if(field.1.1 IN ('full commission', 'commission', 'payout', 'platform fee'), 'decisions (money)', 'decisions'),
+SELECT
+    if(field.1.1 IN ('outcome', 'value', 'currency', 'campaign', 'contract', 'contract version'), 'decisions',
+        'decisions (money)'),
     tenant, toString(conversion_id), field.1.1, field.1.2, field.2.2
 FROM audit_decisions ARRAY JOIN arrayZip(expected, found) AS field
 WHERE there AND computed AND NOT unjudged AND field.1 != field.2;
@@ -137,7 +137,7 @@ WHERE there AND computed AND NOT unjudged AND field.1 != field.2;
 INSERT INTO audit_checks
 SELECT 2, 'decisions', 'decisions', countIf(NOT unjudged), countIf(unjudged) FROM audit_decisions
 UNION ALL
-SELECT 3, 'decisions (money)', 'decisions, their money', countIf(NOT unpaid), countIf(unpaid) FROM audit_decisions;
+SELECT 3, 'decisions (money)', 'decisions, their status and money', countIf(NOT unpaid), countIf(unpaid) FROM audit_decisions;
 
 -- Entries of one conversion, publisher and currency add up to what is due. An entry is one entry however often it
 -- stands in the topic: its id is a function of what it books.
