@@ -1,7 +1,7 @@
 //! `POST /api/v1/events` and its short forms: an advertiser reports what happened, one event or a batch.
 //!
-//! **Invariant (P1):** an event is answered `accepted` only when Kafka or the spool has it. One that neither has in time
-//! is answered `unavailable`, and is to be sent again: its ids make that harmless.
+//! **Invariant (P1):** an event is answered `accepted` only when Kafka or the spool has it. One that neither has in
+//! time is answered `unavailable`, and is to be sent again: its ids make that harmless.
 
 pub mod evidence;
 pub mod field;

@@ -4,8 +4,8 @@
 //! acknowledgement. Leaves to others: who earns what (`domain`), how records look (`schemas`), librdkafka (`kafka`).
 //!
 //! **Architecture invariant (P1):** a 302 with a click token, or a 2xx to an event, is sent only after Kafka's
-//! acknowledgement by all in-sync replicas, or after the spool's fdatasync. One thread owns a connection and everything it waits for; threads share
-//! the index, the keys and the producer, and nothing that locks on a request's path.
+//! acknowledgement by all in-sync replicas, or after the spool's fdatasync. One thread owns a connection and everything
+//! it waits for; threads share the index, the keys and the producer, and nothing that locks on a request's path.
 
 mod acks;
 mod config;

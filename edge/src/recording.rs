@@ -1,7 +1,8 @@
 //! One record on its way to being durable: by Kafka, or, when that takes too long, by the spool.
 //!
 //! A record that Kafka acknowledges within the wait never touches the spool. One that it does not is stored as well and
-//! stays in flight; whichever is first answers the request, and the spool hears the report, whatever became of the request.
+//! stays in flight; whichever is first answers the request, and the spool hears the report, whatever became of the
+//! request.
 
 use crate::acks::{Ack, Acks};
 use crate::spool::{Flight, Storing};

@@ -1,8 +1,8 @@
 //! `GET /r/{code}`: a visitor goes on to the advertiser, and a click is recorded first.
 //!
-//! **Invariant (P1):** a `Location` with a token is sent only when Kafka or the spool has the click. When neither does in
-//! time the visitor goes on all the same, without one, and the click counts as shed; where its record lands after all,
-//! it is counted as late.
+//! **Invariant (P1):** a `Location` with a token is sent only when Kafka or the spool has the click. When neither does
+//! in time the visitor goes on all the same, without one, and the click counts as shed; where its record lands after
+//! all, it is counted as late.
 
 pub mod cookie;
 pub mod destination;

@@ -33,8 +33,8 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Bytes of entries that wait for a group commit; more are refused. A disk that takes them slower than they come is as good
-/// as none.
+/// Bytes of entries that wait for a group commit; more are refused. A disk that takes them slower than they come is as
+/// good as none.
 const QUEUED_BYTES: usize = 64 << 20;
 
 type Outcome = Result<(), Undelivered>;

@@ -1,8 +1,8 @@
 //! Whether Kafka has what nobody was told of: records whose report never came, because the process died or the
 //! producer gave up on them when they might have arrived. They are looked for in the log before they are sent again.
 //!
-//! What this cannot see is a request that a broker has received and not yet appended when the log is read: only a broker
-//! that stood still between the two, for longer than `SETTLE`, leaves one.
+//! What this cannot see is a request that a broker has received and not yet appended when the log is read: only a
+//! broker that stood still between the two, for longer than `SETTLE`, leaves one.
 
 use kafka::ends::Ends;
 use kafka::group::Place;

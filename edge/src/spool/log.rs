@@ -1,8 +1,8 @@
 //! Writes entries so that they survive a power loss: many for one fdatasync, all or none.
 //!
-//! **Invariant:** a segment on which a write or an fdatasync failed is never written again, and what it did not take whole
-//! is cut off (after a failed fsync a kernel may call pages clean that never reached the disk). The entries that it had
-//! taken before stay where they are: their own fdatasync succeeded.
+//! **Invariant:** a segment on which a write or an fdatasync failed is never written again, and what it did not take
+//! whole is cut off (after a failed fsync a kernel may call pages clean that never reached the disk). The entries that
+//! it had taken before stay where they are: their own fdatasync succeeded.
 
 use super::folder::Disk;
 use super::format::{self, Entry, Name};
@@ -66,7 +66,8 @@ impl<D: Disk> Log<D> {
         Log { disk, active: None, number, most_bytes, paused_until: None, buffer: Vec::new() }
     }
 
-    /// Returns the first entry's sequence when all of them are on the disk; where a segment fails, a new one is tried once.
+    /// Returns the first entry's sequence when all of them are on the disk; where a segment fails, a new one is tried
+    /// once.
     pub fn commit(
         &mut self,
         ledger: &mut Ledger,

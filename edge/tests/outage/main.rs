@@ -1,5 +1,5 @@
-//! Kafka slow, away, and the edge killed meanwhile (P1): what was acknowledged is in Kafka in the end, once; the client's own
-//! list of acknowledged ids is the oracle.
+//! Kafka slow, away, and the edge killed meanwhile (P1): what was acknowledged is in Kafka in the end, once; the
+//! client's own list of acknowledged ids is the oracle.
 
 mod site;
 
@@ -108,7 +108,8 @@ fn what_is_acknowledged_while_kafka_is_away_is_in_kafka_once_though_the_edge_is_
     site.stop_edge();
 }
 
-/// The broker stands still: what it was sent lies in its socket, and is appended when it goes on, though the edge is dead.
+/// The broker stands still: what it was sent lies in its socket, and is appended when it goes on, though the edge is
+/// dead.
 #[test]
 fn what_kafka_took_after_all_is_not_sent_again() {
     let _alone = alone();

@@ -1,4 +1,5 @@
-//! A Kafka and an edge for one test: processes that are killed, stopped and started again, and what Kafka holds in the end.
+//! A Kafka and an edge for one test: processes that are killed, stopped and started again, and what Kafka holds in the
+//! end.
 
 use kafka::KafkaConfig;
 use kafka::ends::Ends;
@@ -186,7 +187,8 @@ impl Site {
         stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
         let length = body.len();
         let text = format!(
-            "{method} {path} HTTP/1.1\r\nHost: t.example\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nHost: t.example\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n{headers}\r\n{body}"
         );
         stream.write_all(text.as_bytes()).ok()?;
         let mut answer = String::new();

@@ -58,7 +58,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_loses_what_lies_behind_it_and_nothing_else(written in some_entries(), cut in any::<prop::sample::Index>()) {
+    fn a_cut_loses_what_lies_behind_it_alone(written in some_entries(), cut in any::<prop::sample::Index>()) {
         let (bytes, ends) = segment(&written);
         let cut = cut.index(bytes.len() + 1);
         let whole = ends.iter().filter(|end| **end <= cut).count();
