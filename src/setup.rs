@@ -22,12 +22,11 @@ pub enum Secrets {
 }
 
 #[derive(clap::Args)]
-#[group(required = true, multiple = false, id = "what")]
 pub struct Hash {
     /// As events have it
-    #[arg(long, group = "what", value_name = "ID")]
+    #[arg(long, value_name = "ID", required_unless_present = "address", conflicts_with = "address")]
     customer: Option<String>,
-    #[arg(long, group = "what")]
+    #[arg(long)]
     address: Option<IpAddr>,
     #[arg(long, default_value = "default")]
     tenant: String,

@@ -1,4 +1,5 @@
-//! The rules from outside: rows that a person can read, and properties that hold for anything (P3, P4, P5).
+//! The rules from outside: rows that a person can read, and properties that hold for anything. The promises stand by
+//! their names in `promises`, `order_free` (P3) and `refunds`.
 
 mod amendments;
 mod bounds;
@@ -7,6 +8,7 @@ mod models;
 mod money;
 mod order_free;
 mod pipeline;
+mod promises;
 mod reasons;
 mod refunds;
 mod settled;

@@ -1,4 +1,4 @@
-//! P3: any order and any repetition of the same clicks and events ends in the same decisions and books.
+//! P3 (`p3_...`): any order and any repetition of the same clicks and events ends in the same decisions and books.
 
 use crate::pipeline::{Ending, Input, Pipeline};
 use crate::shop::*;
@@ -144,7 +144,7 @@ fn told(event: &Event, hours: i64, own: bool) -> Input {
     Input::FirstOrder(Box::new(event.clone()), FirstOrder { at: NOON.plus(-hours * HOUR), conversion_id })
 }
 
-fn inputs() -> impl Strategy<Value = Vec<Input>> {
+pub fn inputs() -> impl Strategy<Value = Vec<Input>> {
     let clicks: Vec<_> = (1..=CLICKS).map(a_click).collect();
     let clicks = (clicks, 0..=usize::from(CLICKS)).prop_map(|(clicks, count)| clicks.into_iter().take(count));
     let events = proptest::collection::vec(an_event(), 1..7);
@@ -178,10 +178,10 @@ fn twice() -> impl Strategy<Value = (Vec<Input>, Vec<Input>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn any_order_and_any_repetition_ends_the_same((inputs, shuffled) in twice()) {
+    fn p3_any_order_any_repetition_and_any_delay_end_the_same((inputs, shuffled) in twice()) {
         let straight = Pipeline::run(catalog(), inputs);
         let mut other = Pipeline::run(catalog(), shuffled);
         check_books(&straight);
@@ -212,7 +212,7 @@ proptest! {
 }
 
 /// The accounting equations that hold after any inputs.
-fn check_books(pipeline: &Pipeline) {
+pub fn check_books(pipeline: &Pipeline) {
     let ending = pipeline.ending();
     check_decisions(&ending);
     check_attributions(pipeline, &ending);
@@ -239,7 +239,7 @@ fn check_books(pipeline: &Pipeline) {
     }
 }
 
-fn check_decisions(ending: &Ending) {
+pub fn check_decisions(ending: &Ending) {
     for decision in &ending.decisions {
         let sum =
             |amount: fn(&schemas::record::decision::PublisherShare) -> Amount| decision.shares.iter().map(amount).sum();
@@ -272,7 +272,7 @@ fn check_decisions(ending: &Ending) {
     }
 }
 
-fn check_attributions(pipeline: &Pipeline, ending: &Ending) {
+pub fn check_attributions(pipeline: &Pipeline, ending: &Ending) {
     let mut signed: BTreeMap<_, i32> = BTreeMap::new();
     for row in &pipeline.attributions {
         let same = Attribution { sign: 0, ..row.clone() };

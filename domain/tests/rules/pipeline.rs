@@ -40,8 +40,16 @@ pub struct Pipeline {
     pub states: BTreeMap<ConversionId, ConversionState>,
     pub attributions: Vec<Attribution>,
     pub entries: Vec<JournalEntry>,
+    /// What decide was told, in order: `candidates`, as a replay reads it.
+    log: Vec<Told>,
     settled: BTreeMap<(PublisherId, ConversionId), SettledState>,
     balances: BTreeMap<(PublisherId, Currency), BalanceState>,
+}
+
+#[derive(Clone, Debug)]
+enum Told {
+    Candidates(Candidates),
+    Command(ConversionCommand),
 }
 
 /// What must not depend on the order of inputs.
@@ -69,6 +77,7 @@ impl Pipeline {
         match input {
             Input::Click(touch) => self.click(touch),
             Input::Command(command) => {
+                self.log.push(Told::Command(command.clone()));
                 self.input(command.conversion_id, |state| decide::merge_command(state, &command));
             }
             Input::Amendment(amendment) => {
@@ -151,6 +160,7 @@ impl Pipeline {
 
     fn decide(&mut self, candidates: &Candidates) {
         let conversion = candidates.conversion_id;
+        self.log.push(Told::Candidates(candidates.clone()));
         if self.input(conversion, |state| decide::merge(state, candidates).expect("decodes")) == Merged::Changed {
             let passed_on = decide::passed_on(&self.states[&conversion], candidates).expect("decodes");
             passed_on.iter().for_each(|candidates| self.decide(candidates));
@@ -201,6 +211,23 @@ impl Pipeline {
                 }
             }
         }
+    }
+
+    /// decide and settle anew, from what decide was told (P6).
+    pub fn replay(&self) -> Pipeline {
+        let mut replayed = Pipeline::new(self.catalog.clone());
+        for told in self.log.clone() {
+            match told {
+                Told::Command(command) => {
+                    replayed.input(command.conversion_id, |state| decide::merge_command(state, &command));
+                }
+                Told::Candidates(candidates) => {
+                    let merge = |state: &mut ConversionState| decide::merge(state, &candidates).expect("decodes");
+                    replayed.input(candidates.conversion_id, merge);
+                }
+            }
+        }
+        replayed
     }
 
     pub fn replay_journal(&mut self) {

@@ -282,6 +282,7 @@ fn a_changelog_record_says_which_table_it_changes() {
     let id: Vec<u8> = (0..16).collect();
     for (topic, key, expected) in [
         (Topic::DecideChangelog, b"ckey".as_slice(), Some((Table::Conversions, b"key".as_slice()))),
+        (Topic::DecideChangelog, b"ukey", Some((Table::Customers, b"key"))),
         (Topic::SettleChangelog, b"skey", Some((Table::Settled, b"key"))),
         (Topic::SettleChangelog, b"bkey", Some((Table::Balances, b"key"))),
         (Topic::Decisions, decision, Some((Table::Decisions, id.as_slice()))),

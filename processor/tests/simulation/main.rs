@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use schemas::codec;
-use schemas::decimal::{Amount, AttributedValue};
+use schemas::decimal::{Amount, AttributedValue, Fixed};
 use schemas::record::attribution::Attribution;
 use schemas::record::decision::Decision;
 use schemas::record::journal::JournalRecord;
@@ -147,4 +147,74 @@ fn an_event_is_forwarded_to_each_journey_that_it_names() {
     let decision = outcome.decisions.values().next().expect("a decision");
     let shares: Vec<&str> = decision.shares.iter().map(|share| share.publisher.as_str()).collect();
     assert_eq!((decision.reason.as_str(), shares), ("landing_url", vec!["beta"]));
+}
+
+/// P7: another advertiser of the tenant sees the same browsers and has the same customers, order ids and event ids. What it
+/// reports changes nothing of ours.
+#[test]
+fn p7_what_another_advertiser_reports_changes_nothing() {
+    for seed in 0..SEEDS / 4 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let inputs = world::inputs(&mut rng);
+        let mut alone = Cluster::new();
+        inputs.iter().for_each(|input| alone.append(input));
+        alone.drain();
+        let mut both: Vec<_> = inputs.iter().filter_map(world::of_other_advertiser).chain(inputs.clone()).collect();
+        both.shuffle(&mut rng);
+        let mut beside = Cluster::new();
+        both.iter().for_each(|input| beside.append(input));
+        beside.drain();
+        let ours = |cluster: &Cluster| {
+            let mut decisions = outcome(cluster).decisions;
+            decisions.retain(|_, decision| decision.advertiser.as_str() == "acme");
+            decisions
+        };
+        assert_eq!(ours(&beside), ours(&alone), "seed {seed}");
+        let costs = |cluster: &Cluster| {
+            let mut accounts = outcome(cluster).accounts;
+            accounts.retain(|(account, _), _| account == "advertiser:acme");
+            accounts
+        };
+        assert_eq!(costs(&beside), costs(&alone), "seed {seed}");
+    }
+}
+
+/// The click's journey is the customer's by a signup; the order names the customer only. What comes late changes what was
+/// decided: first the click, then the signup, then an earlier order.
+#[test]
+fn a_known_customer_brings_its_journeys_and_is_new_once_whatever_comes_last() {
+    let click = world::click(1, 0, "alpha");
+    let inputs = [
+        world::input_of_click(&click),
+        world::input_of_event(&world::signup(&click)),
+        world::input_of_event(&world::order("late", 20)),
+        world::input_of_event(&world::order("early", 10)),
+    ];
+    for rotated in 0..inputs.len() {
+        let mut cluster = Cluster::new();
+        for at in 0..inputs.len() {
+            cluster.append(&inputs[(rotated + at) % inputs.len()]);
+            cluster.drain();
+        }
+        let outcome = outcome(&cluster);
+        let of = |order: &str| {
+            let found = outcome.decisions.values().find(|decision| decision.order_id.as_deref() == Some(order));
+            let decision = found.expect("decided");
+            (decision.reason.as_str(), decision.commission)
+        };
+        assert_eq!(of("early"), ("customer", Fixed(20_000_000)), "new, 20 %");
+        assert_eq!(of("late"), ("customer", Fixed(5_000_000)), "returning, 5 %");
+    }
+}
+
+/// A conversion that names no customer writes what it always wrote.
+#[test]
+fn an_event_without_a_customer_pays_for_none() {
+    let click = world::click(1, 0, "alpha");
+    let mut cluster = Cluster::new();
+    cluster.append(&world::input_of_click(&click));
+    cluster.append(&world::input_of_event(&world::purchase_naming(&click, &click)));
+    cluster.drain();
+    let written = [Topic::Events, Topic::Candidates, Topic::DecideChangelog].map(|topic| cluster.values(topic).count());
+    assert_eq!(written, [1, 1, 1]);
 }

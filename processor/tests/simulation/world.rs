@@ -48,8 +48,8 @@ pub fn catalog() -> Catalog {
     let contract = Contract::percentage(Ppm(125_000), Ppm(300_000), Model::Linear, 30, order);
     let rates = vec![of_customers(CustomerKind::New, 200_000), of_customers(CustomerKind::Returning, 50_000)];
     let contract = Contract { rates, ..contract };
-    let campaign = Campaign {
-        advertiser: advertiser(),
+    let campaign = |of: &str| Campaign {
+        advertiser: AdvertiserId::new(of).expect("a name"),
         name: "Summer".into(),
         destination: "https://shop.example/".into(),
         contract: ContractId::new("standard").expect("a name"),
@@ -60,12 +60,43 @@ pub fn catalog() -> Catalog {
     };
     let mut catalog = Catalog::default();
     catalog.apply(Offset(0), CatalogEntry { contract: Some(contract), ..entry(EntityKind::Contract, "standard") });
-    catalog.apply(Offset(1), CatalogEntry { campaign: Some(campaign), ..entry(EntityKind::Campaign, "summer") });
+    for (offset, of) in ["bolt", "acme"].into_iter().enumerate() {
+        let entry = entry(EntityKind::Campaign, campaign_of(of).as_str());
+        catalog.apply(Offset(offset as i64 + 1), CatalogEntry { campaign: Some(campaign(of)), ..entry });
+    }
     catalog
 }
 
 fn of_customers(kind: CustomerKind, ppm: i64) -> Rate {
     Rate { action: None, sku: None, category: None, customer: Some(kind), rate_ppm: Ppm(ppm), flat: None }
+}
+
+/// The same journeys and customers, seen by another advertiser: its clicks, events and orders (P7).
+pub fn of_other_advertiser(input: &Input) -> Option<Input> {
+    let other = || AdvertiserId::new("bolt").expect("a name");
+    match input.topic {
+        Topic::Clicks => {
+            let click: Click = codec::decode(&input.value).expect("encoded here");
+            Some(input_of_click(&Click { advertiser: other(), campaign: campaign_of("bolt"), ..click }))
+        }
+        Topic::Events => {
+            let event: Event = codec::decode(&input.value).expect("encoded here");
+            let of_order = event.order_id.as_ref().map(|order| ConversionId::of_order(&tenant(), &other(), order));
+            let named = if event.action.adjusts() { event.refund_of.as_ref() } else { Some(&event.event_id) };
+            let of_event = named.map(|id| ConversionId::of_event(&tenant(), &other(), id));
+            Some(input_of_event(&Event {
+                conversion_id: of_order.or(of_event).expect("one of the two"),
+                event_conversion_id: of_order.and(of_event),
+                advertiser: other(),
+                ..event
+            }))
+        }
+        _ => None,
+    }
+}
+
+fn campaign_of(advertiser: &str) -> CampaignId {
+    CampaignId::new(if advertiser == "acme" { "summer" } else { "winter" }).expect("a name")
 }
 
 pub fn inputs(rng: &mut StdRng) -> Vec<Input> {
@@ -110,7 +141,7 @@ pub fn click(journey: u8, nth: u8, publisher: &str) -> Click {
         publisher: PublisherId::new(publisher).expect("a name"),
         link: LinkCode::new(publisher).expect("a code"),
         occurred_at: at,
-        catalog_offset: Offset(1),
+        catalog_offset: Offset(2),
         returning: nth > 0,
         referrer: None,
         user_agent: None,
@@ -155,12 +186,39 @@ pub fn purchase_naming(token: &Click, landing: &Click) -> Event {
         referrer: None,
         properties: None,
         payload_hash: PayloadHash([0; 16]),
-        catalog_offset: Offset(1),
+        catalog_offset: Offset(2),
         forwarded_to: None,
         items: Vec::new(),
         refund_of: None,
         to_customer: false,
         tie: None,
+    }
+}
+
+/// Of customer 1, with a click's token.
+pub fn signup(click: &Click) -> Event {
+    let base = purchase_naming(click, click);
+    Event {
+        action: Action::Signup,
+        customer: Some(CustomerId([1; 16])),
+        occurred_at: NOW.plus(5 * MINUTE),
+        evidence: base.evidence[..1].to_vec(),
+        ..base
+    }
+}
+
+/// Of customer 1, worth 100, and nothing else is said of it.
+pub fn order(id: &str, minutes: i64) -> Event {
+    let click = click(1, 0, "alpha");
+    Event {
+        event_id: id.into(),
+        order_id: Some(id.into()),
+        conversion_id: ConversionId::of_order(&tenant(), &advertiser(), id),
+        customer: Some(CustomerId([1; 16])),
+        occurred_at: NOW.plus(minutes * MINUTE),
+        evidence: Vec::new(),
+        payload_hash: PayloadHash(hash_of("simulated payload", &[id.as_bytes()])),
+        ..purchase_naming(&click, &click)
     }
 }
 
@@ -233,7 +291,7 @@ fn command(rng: &mut StdRng) -> Input {
         by: "ana".into(),
         why: "asked".into(),
         issued_at: NOW.plus(MINUTE),
-        catalog_offset: Offset(1),
+        catalog_offset: Offset(2),
     };
     Input { topic: Topic::Candidates, key, value: codec::encode(&command) }
 }
