@@ -18,7 +18,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("history", &["schemas", "domain", "kafka", "service", "sinks"]),
     ("loadtest", &["schemas", "kafka", "service", "stack"]),
     ("stack", &["schemas", "service"]),
-    ("tributary", &["schemas", "kafka", "service", "edge", "processor", "sinks", "history", "loadtest", "stack"]),
+    (
+        "tributary",
+        &["schemas", "domain", "kafka", "service", "edge", "processor", "sinks", "history", "loadtest", "stack"],
+    ),
 ];
 
 /// What `schemas` and `domain` never see: threads of execution, sockets, stores, clocks, chance.

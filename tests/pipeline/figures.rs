@@ -51,7 +51,8 @@ fn figures_of_a_real_processor_are_there_and_sane_and_it_stops_within_seconds() 
     expect(&installation, "processor_transactions_aborted_total", "", |count| count == 0.0);
     expect(&installation, "processor_sessions_failed_total", "", |count| count == 0.0);
     expect(&installation, "processor_stores_rebuilt_total", "", |count| count == 0.0);
-    expect(&installation, "processor_restored_records_total", "", |count| count == 0.0);
+    // The threads join one after the other: what the first had done of a partition is restored by the second.
+    expect(&installation, "processor_restored_records_total", "", |count| count < 5000.0);
 
     // Idle: no transactions.
     let before = figure(&installation, "processor_commit_seconds_count", "");

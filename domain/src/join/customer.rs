@@ -51,8 +51,8 @@ pub fn to_customer(event: &Event) -> Event {
 pub struct Heard {
     /// Whether the state is another.
     pub changed: bool,
-    /// Events from the first to the second time, inclusive, are to be told again.
-    pub concerns: Option<(Micros, Micros)>,
+    /// Events from this time on are to be told again.
+    pub concerns: Option<Micros>,
 }
 
 /// Takes an event of the customer's into account.
@@ -61,10 +61,9 @@ pub fn hear(state: &mut CustomerState, event: &Event) -> Heard {
     if let Some(order) = order(event)
         && state.first_order.is_none_or(|known| order < known)
     {
-        // Who was told an earlier one than this, or than the one before, hears nothing new.
-        let until = state.first_order.map_or(Micros(i64::MAX), |known| known.at);
         state.first_order = Some(order);
-        heard.news(order.at, until);
+        // Also who was told of another earlier one: an order may be this very one, under the id that its event had alone.
+        heard.news(order.at);
     }
     for tie in ties(event) {
         let (journey, at) = (tie.journey_id, tie.at);
@@ -72,7 +71,7 @@ pub fn hear(state: &mut CustomerState, event: &Event) -> Heard {
             heard.changed = true;
             // Else the journey was the customer's before.
             if least(state, journey) == Some(&tie) {
-                heard.news(at, Micros(i64::MAX));
+                heard.news(at);
             }
         }
     }
@@ -80,9 +79,8 @@ pub fn hear(state: &mut CustomerState, event: &Event) -> Heard {
 }
 
 impl Heard {
-    fn news(&mut self, from: Micros, until: Micros) {
-        let (earliest, latest) = self.concerns.unwrap_or((from, until));
-        self.concerns = Some((earliest.min(from), latest.max(until)));
+    fn news(&mut self, from: Micros) {
+        self.concerns = Some(self.concerns.map_or(from, |earliest| earliest.min(from)));
         self.changed = true;
     }
 }

@@ -131,7 +131,7 @@ impl Pipeline {
     fn at_customer(&mut self, event: &Event, framed: Vec<u8>, customer: CustomerId) -> Vec<Event> {
         let (state, events) = self.customers.entry(customer).or_default();
         let heard = customer::hear(state, event);
-        let within = |other: &Event| heard.concerns.is_some_and(|(a, b)| (a..=b).contains(&other.occurred_at));
+        let within = |other: &Event| heard.concerns.is_some_and(|from| other.occurred_at >= from);
         let decoded = |framed: &Vec<u8>| codec::decode::<Event>(framed).expect("encoded here");
         let known = events.iter().map(decoded).filter(within);
         let told: Vec<Event> = known.chain(event.action.converts().then(|| event.clone())).collect();

@@ -150,17 +150,16 @@ pub fn journey_event(prefix: &JourneyPrefix, event: &Event) -> Vec<u8> {
     [prefix.as_slice(), &id].concat()
 }
 
-/// By time: what a tie or an order concerns are the events of a span. Deliveries of the same content at several times are
+/// By time: what a tie or an order concerns are the events from its time on. Deliveries of the same content at several times are
 /// each kept.
 pub fn customer_event(prefix: &JourneyPrefix, event: &Event) -> Vec<u8> {
     let id = hash_of("tributary customer event v1", &[event.event_id.as_bytes(), &event.payload_hash.0]);
     [prefix.as_slice(), &time_bytes(event.occurred_at), &id].concat()
 }
 
-/// From which to before which key a customer's events of these times stand, both times inclusive.
-pub fn customer_events(prefix: &JourneyPrefix, from: Micros, until: Micros) -> (Vec<u8>, Vec<u8>) {
-    let begin = [prefix.as_slice(), &time_bytes(from)].concat();
-    (begin, [prefix.as_slice(), &time_bytes(until), &[0xff; 17]].concat())
+/// From which to before which key a customer's events from this time on stand.
+pub fn customer_events(prefix: &JourneyPrefix, from: Micros) -> (Vec<u8>, Vec<u8>) {
+    ([prefix.as_slice(), &time_bytes(from)].concat(), [prefix.as_slice(), &[0xff; 25]].concat())
 }
 
 /// The time at which the event reached its topic, then its frame.

@@ -285,8 +285,9 @@ fn an_event_goes_where_its_strongest_evidence_lives() {
     ));
     assert_eq!(event.key(), format!("default/acme/j/{}", JourneyId([2; 16])));
     let event = good(r#"{"action":"signup","event_id":"e","ref_code":"R","customer_id":"c@example.com"}"#);
+    assert_eq!(event.key(), format!("default/acme/u/{}", event.customer.expect("a customer")));
+    let event = good(r#"{"action":"signup","event_id":"e","ref_code":"R"}"#);
     assert_eq!(event.key(), format!("default/acme/c/{}", event.conversion_id));
-    assert!(event.customer.is_some());
 }
 
 #[test]

@@ -31,8 +31,8 @@ pub fn event<S: Store>(
         task.overlay.put(Table::Customers, prefix.to_vec(), codec::encode(&state));
     }
     let key = keys::customer_event(&prefix, event);
-    if let Some(span) = heard.concerns {
-        for (other, framed) in events_between(task, &prefix, span, &key)? {
+    if let Some(from) = heard.concerns {
+        for (other, framed) in events_from(task, &prefix, from, &key)? {
             tell(task, &state, &other, &framed);
         }
     }
@@ -54,16 +54,16 @@ fn read<S: Store>(task: &Task<S>, prefix: &JourneyPrefix) -> Result<CustomerStat
     codec::decode(&framed).map_err(|error| StoreError::Corrupt { what: "a customer", reason: error.to_string() })
 }
 
-/// The customer's stored events of these times but for the one that is being heard, each with its frame.
-fn events_between<S: Store>(
+/// The customer's stored events from this time on but for the one that is being heard, each with its frame.
+fn events_from<S: Store>(
     task: &Task<S>,
     prefix: &JourneyPrefix,
-    (from, until): (Micros, Micros),
+    from: Micros,
     but_for: &[u8],
 ) -> Result<Vec<(Event, Vec<u8>)>, StoreError> {
     let mut events = Vec::new();
     let mut unreadable = None;
-    let (from, to) = keys::customer_events(prefix, from, until);
+    let (from, to) = keys::customer_events(prefix, from);
     task.overlay.scan(&task.store, Table::JourneyEvents, &from, &to, &mut |key, value| {
         if key != but_for {
             match event_stored(value) {
