@@ -42,7 +42,8 @@ impl Edge {
             spool_wait: HumanDuration::millis(30),
             spool_dir: "unused".into(),
             spool_mib: 32,
-            acknowledge_wait: HumanDuration::millis(60),
+            // The first fdatasync of a new file may take long on a busy disk.
+            acknowledge_wait: HumanDuration::millis(if spooling { 5000 } else { 60 }),
             cookie_domain: None,
             secure_cookie: false,
         };

@@ -213,7 +213,7 @@ impl Site {
         for topic in [Topic::Clicks, Topic::Events] {
             let name = self.kafka.topics().name(topic);
             for partition in 0..2 {
-                let (from, to) = ends.of(&name, partition).expect("ends");
+                let (from, to) = patiently(|| ends.of(&name, partition));
                 let place = Place { topic: name.clone(), partition };
                 let each = |record: kafka::queue::Record<'_>| {
                     let value = record.value.expect("a value");
@@ -286,4 +286,16 @@ pub fn limit_files(pid: u32, bytes: &str) {
     let limit = format!("--fsize={bytes}:unlimited");
     let set = Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status().expect("prlimit runs");
     assert!(set.success(), "prlimit {limit}");
+}
+
+/// A broker that stood still is taken out by its controller for a moment: its partitions are nobody's until it is back.
+fn patiently<T>(ask: impl Fn() -> Result<T, kafka::Error>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
