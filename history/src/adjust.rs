@@ -23,12 +23,10 @@ pub fn write(config: &KafkaConfig, amendments: &[Amendment]) -> Result<(), Error
     let topic = config.topics().name(Topic::Candidates);
     let mut producer = TransactionalProducer::new(config, TRANSACTIONAL_ID)?;
     for some in amendments.chunks(AT_ONCE) {
-        let mut transaction = producer.begin()?;
-        for amendment in some {
-            let key = key::conversion(&amendment.tenant, &amendment.advertiser, amendment.conversion_id);
-            transaction.send(&topic, None, key.as_bytes(), Some(&codec::encode(amendment)), None)?;
-        }
-        transaction.commit_records()?;
+        let record = |one: &Amendment| {
+            (None, key::conversion(&one.tenant, &one.advertiser, one.conversion_id), codec::encode(one))
+        };
+        producer.write_all(&topic, some.iter().map(record))?;
     }
     Ok(())
 }

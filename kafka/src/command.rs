@@ -1,7 +1,7 @@
 //! Writes a person's command on a conversion to where decide reads it: `candidates`, under the conversion's key.
 
 use crate::catalog::writer;
-use crate::transaction::{Slot, TransactionalProducer};
+use crate::transaction::TransactionalProducer;
 use crate::{Error, KafkaConfig};
 use schemas::catalog::Catalog;
 use schemas::codec;
@@ -26,10 +26,5 @@ fn send(config: &KafkaConfig, command: &ConversionCommand) -> Result<Option<Offs
     let key = key::conversion(&command.tenant, &command.advertiser, command.conversion_id);
     // One id for all: a command that another one fences off says so and can be given again.
     let mut producer = TransactionalProducer::new(config, "conversion-commands")?;
-    let mut transaction = producer.begin()?;
-    if let Err(error) = transaction.send(&topic, None, key.as_bytes(), Some(&codec::encode(command)), Some(Slot(0))) {
-        transaction.abort()?;
-        return Err(error);
-    }
-    Ok(transaction.commit_records()?.0.first().copied().flatten())
+    producer.write_all(&topic, [(None, key, codec::encode(command))])
 }

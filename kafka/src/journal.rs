@@ -37,15 +37,7 @@ pub fn write_commands(config: &KafkaConfig, commands: &[PayoutCommand]) -> Resul
 
 fn write(config: &KafkaConfig, records: impl Iterator<Item = (Option<i32>, String, Vec<u8>)>) -> Result<(), Error> {
     let topic = config.topics().name(Topic::Journal);
-    let mut producer = TransactionalProducer::new(config, TRANSACTIONAL_ID)?;
-    let mut transaction = producer.begin()?;
-    for (partition, key, value) in records {
-        if let Err(error) = transaction.send(&topic, partition, key.as_bytes(), Some(&value), None) {
-            transaction.abort()?;
-            return Err(error);
-        }
-    }
-    transaction.commit_records()?;
+    TransactionalProducer::new(config, TRANSACTIONAL_ID)?.write_all(&topic, records)?;
     Ok(())
 }
 

@@ -90,6 +90,26 @@ impl TransactionalProducer {
         Ok(Transaction { producer: self })
     }
 
+    /// Writes records to one topic, all or none, each to its partition or, without one, by its key; returns where the last
+    /// one stands.
+    ///
+    /// # Errors
+    /// As `Transaction::send` and `Transaction::commit`; what was sent is aborted.
+    pub fn write_all<K: AsRef<[u8]>>(
+        &mut self,
+        topic: &str,
+        records: impl IntoIterator<Item = (Option<i32>, K, Vec<u8>)>,
+    ) -> Result<Option<Offset>, Error> {
+        let mut transaction = self.begin()?;
+        for (partition, key, value) in records {
+            if let Err(error) = transaction.send(topic, partition, key.as_ref(), Some(&value), Some(Slot(0))) {
+                transaction.abort()?;
+                return Err(error);
+            }
+        }
+        Ok(transaction.commit_records()?.0.first().copied().flatten())
+    }
+
     fn judged(&self, doing: &'static str, source: KafkaError) -> Error {
         judged(&self.producer, doing, source)
     }

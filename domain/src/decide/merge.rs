@@ -19,6 +19,7 @@ use schemas::record::command::ConversionCommand;
 use schemas::record::event::Event;
 use schemas::record::state::{ConversionState, Delivery, JourneyTouches};
 use schemas::time::Micros;
+use std::cmp::Reverse;
 
 pub(super) fn merge(state: &mut ConversionState, input: &Candidates) -> Result<Merged, DecodeError> {
     let event = without_what_no_rule_reads(checked(codec::decode(&input.event)?)?);
@@ -218,17 +219,9 @@ fn order_of_tie(tie: &CustomerTie) -> (Micros, &str, CustomerId) {
     (tie.at, &tie.event_id, tie.customer)
 }
 
-/// The last ones by (time, id); under one id the latest, so that both bounds keep the greatest of the set.
 pub(super) fn add_command(state: &mut ConversionState, command: &ConversionCommand) -> bool {
-    let mut commands = state.commands.clone();
-    commands.push(command.clone());
-    commands.sort_by(|a, b| (&a.command_id, b.issued_at, b).cmp(&(&b.command_id, a.issued_at, a)));
-    commands.dedup_by(|later, earlier| later.command_id == earlier.command_id);
-    commands.sort_by(|a, b| (a.issued_at, &a.command_id).cmp(&(b.issued_at, &b.command_id)));
-    commands.drain(..commands.len().saturating_sub(COMMANDS_PER_CONVERSION));
-    let changed = commands != state.commands;
-    state.commands = commands;
-    changed
+    let key = |command: &ConversionCommand| (command.issued_at, command.command_id.clone());
+    add_word(&mut state.commands, command, key, COMMANDS_PER_CONVERSION)
 }
 
 /// As commands. An amendment whose contracts cannot be read is none.
@@ -236,15 +229,24 @@ pub(super) fn add_amendment(state: &mut ConversionState, amendment: &Amendment) 
     for contract in &amendment.contracts {
         contract.read()?;
     }
-    let mut amendments = state.amendments.clone();
-    amendments.push(amendment.clone());
-    amendments.sort_by(|a, b| (&a.amendment_id, b.issued_at, b).cmp(&(&b.amendment_id, a.issued_at, a)));
-    amendments.dedup_by(|later, earlier| later.amendment_id == earlier.amendment_id);
-    amendments.sort_by(|a, b| (a.issued_at, &a.amendment_id).cmp(&(b.issued_at, &b.amendment_id)));
-    amendments.drain(..amendments.len().saturating_sub(AMENDMENTS_PER_CONVERSION));
-    let changed = amendments != state.amendments;
-    state.amendments = amendments;
-    Ok(changed)
+    let key = |amendment: &Amendment| (amendment.issued_at, amendment.amendment_id.clone());
+    Ok(add_word(&mut state.amendments, amendment, key, AMENDMENTS_PER_CONVERSION))
+}
+
+/// A person's words: the last ones by (time, id); under one id the latest, so that both bounds keep the greatest of the set.
+fn add_word<T: Clone + Ord>(known: &mut Vec<T>, word: &T, key: impl Fn(&T) -> (Micros, String), most: usize) -> bool {
+    let mut words = known.clone();
+    words.push(word.clone());
+    words.sort_by_cached_key(|word| {
+        let (at, id) = key(word);
+        (id, Reverse(at), Reverse(word.clone()))
+    });
+    words.dedup_by_key(|word| key(word).1);
+    words.sort_by_cached_key(&key);
+    words.drain(..words.len().saturating_sub(most));
+    let changed = words != *known;
+    *known = words;
+    changed
 }
 
 /// (time, id), then all else, so that two records of one click, which no edge writes, still have an order.

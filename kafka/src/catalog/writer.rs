@@ -2,7 +2,7 @@
 //! the catalog as it stands.
 
 use super::follower::{Follower, PARTITION};
-use crate::transaction::{Slot, TransactionalProducer};
+use crate::transaction::TransactionalProducer;
 use crate::{Error, KafkaConfig, Kind};
 use rdkafka::error::RDKafkaErrorCode;
 use schemas::catalog::Catalog;
@@ -51,17 +51,11 @@ fn send(
     entries: &[CatalogEntry],
 ) -> Result<Option<Offset>, Error> {
     let topic = config.topics().name(Topic::Catalog);
-    let mut transaction = producer.begin()?;
-    for entry in entries {
+    let record = |entry: &CatalogEntry| {
         let key = key::catalog(&entry.tenant, entry.kind, &entry.id, entry.version);
-        let value = codec::encode(entry);
-        if let Err(error) = transaction.send(&topic, Some(PARTITION), key.as_bytes(), Some(&value), Some(Slot(0))) {
-            transaction.abort()?;
-            return Err(error);
-        }
-    }
-    let committed = transaction.commit_records().map_err(taken_over)?;
-    Ok(committed.0.first().copied().flatten())
+        (Some(PARTITION), key, codec::encode(entry))
+    };
+    producer.write_all(&topic, entries.iter().map(record)).map_err(taken_over)
 }
 
 /// However librdkafka reports it: the records of a fenced producer are purged, and its calls refused.

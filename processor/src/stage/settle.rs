@@ -16,6 +16,7 @@ use schemas::limits::AMOUNT_UNITS;
 use schemas::name::{PublisherId, TenantId};
 use schemas::record::journal::{JournalEntry, JournalRecord};
 use schemas::record::state::{BalanceState, MonthState, SettledState};
+use schemas::time::Micros;
 
 pub fn input<S: Store>(task: &mut Task<S>, record: &Record<'_>, around: &dyn Surroundings) -> Result<(), StageError> {
     match JournalRecord::read(record.value.ok_or(Poison::Empty)?)? {
@@ -38,7 +39,7 @@ fn entry<S: Store>(task: &mut Task<S>, entry: &JournalEntry) -> Result<(), Stage
     let Some(booking) = settle::book(held.as_ref(), &balance, entry) else { return Ok(()) };
     count(task, (&entry.tenant, &entry.publisher), held.as_ref(), &booking.settled)?;
     let place = Place { key: held_key, balance_key: &balance_key, conversion: entry.conversion_id };
-    put(task, place, held.as_ref(), &booking.settled);
+    put(task, place, held.as_ref().and_then(settle::due), &booking.settled);
     task.overlay.put(Table::Balances, balance_key, codec::encode(&booking.balance));
     Ok(())
 }
@@ -50,9 +51,9 @@ struct Place<'a> {
     conversion: ConversionId,
 }
 
-/// Keeps a conversion, and its place among those that are due.
-fn put<S>(task: &mut Task<S>, place: Place<'_>, before: Option<&SettledState>, after: &SettledState) {
-    let (was, is) = (before.and_then(settle::due), settle::due(after));
+/// Keeps a conversion, and its place among those that are due; `was` is when it was due before.
+fn put<S>(task: &mut Task<S>, place: Place<'_>, was: Option<Micros>, after: &SettledState) {
+    let is = settle::due(after);
     if was != is {
         let at = |due| keys::due(place.balance_key, due, place.conversion);
         was.into_iter().for_each(|due| task.overlay.delete(Table::Due, at(due)));

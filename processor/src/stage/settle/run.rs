@@ -9,7 +9,7 @@ use crate::task::{Output, StageError, Surroundings, Task};
 use domain::settle::month::{self, Terms};
 use domain::settle::run::{Account, Settlement, Tally};
 use domain::settle::{self, run};
-use schemas::catalog::Catalog;
+use schemas::catalog::{AsOf, Catalog};
 use schemas::codec;
 use schemas::id::ConversionId;
 use schemas::key;
@@ -18,6 +18,7 @@ use schemas::record::settlement::{RunDone, SettlementRun};
 use schemas::record::state::{BalanceState, MonthState, SettledState};
 use schemas::time::Micros;
 use schemas::topic::Topic;
+use std::collections::HashMap;
 
 /// Takes a run, once.
 pub fn take<S: Store>(
@@ -76,7 +77,7 @@ fn correct_months<S: Store>(
         }
         let publisher = keys::publisher_of_month(&month_key)?;
         let as_of = month::terms_as_of(&month, run);
-        let Some(terms) = terms_of(&catalog, run, &publisher, &month) else { continue };
+        let Some(terms) = terms_of(&catalog, run, as_of, &publisher, &month) else { continue };
         let conversion = ConversionId::of_month(&run.tenant, &publisher, &month.campaign, month.month);
         let held_key = keys::settled(&run.tenant, &publisher, conversion, month.currency);
         let booked: Option<SettledState> = read(task, Table::Settled, &held_key)?;
@@ -97,10 +98,10 @@ fn correct_months<S: Store>(
 fn terms_of<'c>(
     catalog: &'c Catalog,
     run: &SettlementRun,
+    as_of: AsOf,
     publisher: &PublisherId,
     month: &MonthState,
 ) -> Option<Terms<'c>> {
-    let as_of = month::terms_as_of(month, run);
     let campaign = catalog.campaign(&run.tenant, &month.campaign, as_of)?.body;
     let own = campaign.publisher_contracts.iter().find(|own| own.publisher == *publisher);
     let contract = own.map_or(&campaign.contract, |own| &own.contract);
@@ -124,13 +125,13 @@ fn settle_account<S: Store>(
     let account = Account { tenant: &run.tenant, publisher: &publisher, currency };
     let balance: BalanceState = read(task, Table::Balances, &balance_key)?.unwrap_or_default();
     let due = due(task, run, account, &balance_key)?;
-    let settlement = run::settle(account, run, &balance, due.clone());
+    let was: HashMap<_, _> = due.iter().map(|(conversion, settled)| (*conversion, settle::due(settled))).collect();
+    let settlement = run::settle(account, run, &balance, due);
     tally.add(currency, settlement.as_ref().map_or(&balance, |made| &made.balance), settlement.as_ref());
     let Some(Settlement { balance, settled, statement, payout }) = settlement else { return Ok(()) };
     for (conversion, after) in settled {
         let key = keys::settled(&run.tenant, &publisher, conversion, currency);
-        let before = due.iter().find_map(|(id, before)| (*id == conversion).then_some(before));
-        put(task, Place { key, balance_key: &balance_key, conversion }, before, &after);
+        put(task, Place { key, balance_key: &balance_key, conversion }, was[&conversion], &after);
     }
     task.overlay.put(Table::Balances, balance_key, codec::encode(&balance));
     for part in &statement {
