@@ -1,6 +1,7 @@
 //! `tributary`: the roles as subcommands, nothing else.
 
 mod audit;
+mod budgets;
 mod command;
 mod settlement;
 mod setup;

@@ -1,7 +1,9 @@
 //! The commands that set an installation up: secrets, topics, tables, catalog.
 
+use crate::budgets;
 use clap::Subcommand;
 use kafka::KafkaConfig;
+use schemas::name::TenantId;
 use schemas::time::Micros;
 use schemas::topic::DEFAULT_PARTITIONS;
 use sinks::ClickHouseConfig;
@@ -117,12 +119,21 @@ pub enum Catalog {
         #[arg(long)]
         dry_run: bool,
     },
+    /// List budgets (CSV): what of each is spent, and by how much those that pause their campaign were overshot
+    Budgets {
+        #[arg(long, default_value = "default", value_parser = TenantId::new)]
+        tenant: TenantId,
+    },
 }
 
 impl Catalog {
     pub fn execute(self, kafka: &KafkaConfig) -> anyhow::Result<()> {
-        let Catalog::Apply { file, secrets, dry_run } = self;
-        println!("{}", kafka::catalog::apply(kafka, &file, secrets.as_deref(), now(), dry_run)?);
+        match self {
+            Catalog::Apply { file, secrets, dry_run } => {
+                println!("{}", kafka::catalog::apply(kafka, &file, secrets.as_deref(), now(), dry_run)?);
+            }
+            Catalog::Budgets { tenant } => print!("{}", budgets::list(kafka, &tenant)?),
+        }
         Ok(())
     }
 }

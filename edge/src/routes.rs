@@ -129,6 +129,8 @@ fn link(catalog: &Catalog, tenant: &TenantId, code: &LinkCode, as_of: AsOf, camp
                 inactive(advertiser, "link_paused")
             } else if catalog.publisher(tenant, &version.body.publisher, as_of).is_none() {
                 inactive(advertiser, "publisher_not_yet_effective")
+            } else if catalog.budget_passed(tenant, &version.body.campaign, &version.body.publisher, as_of).is_some() {
+                inactive(advertiser, "budget_spent")
             } else {
                 let (code, publisher) = (code.clone(), version.body.publisher.clone());
                 Link::Active(Arc::new(ActiveLink { code, publisher, campaign: campaign.clone() }))

@@ -154,6 +154,7 @@ fn made_by_processor(topic: Topic) -> bool {
         | Topic::Attributions
         | Topic::Journal
         | Topic::Payouts
+        | Topic::Budgets
         | Topic::DecideChangelog
         | Topic::SettleChangelog
         | Topic::DeadLetters => true,

@@ -15,4 +15,4 @@ pub(crate) mod writer;
 
 pub use apply::{Applied, ApplyError, apply};
 pub use reader::CatalogReader;
-pub use writer::read;
+pub use writer::{read, write};

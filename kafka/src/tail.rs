@@ -1,15 +1,21 @@
-//! Follows every partition of a topic from where it ends now, committed records only, outside of any group: for those
-//! who watch. A record that nobody saw is no loss here; whoever counts reads ranges.
+//! Follows every partition of a topic, from where it ends now or from its beginning, committed records only, outside of any
+//! group: for those who watch.
 
 use crate::ends::Ends;
 use crate::error::{Error, Kind};
+use crate::group::Place;
 use crate::queue::{BATCH, Bell, OwnQueue, Record, Taken};
+use crate::range::{self, Stretch};
 use crate::settings::KafkaConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset as NativeOffset, TopicPartitionList};
+use schemas::offset::NextOffset;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What reading from the beginning may fetch ahead.
+const QUEUE_MIB: usize = 16;
 
 pub struct Tail {
     // Fields drop in this order: queue before consumer.
@@ -19,7 +25,35 @@ pub struct Tail {
 }
 
 impl Tail {
+    /// From where the topic ends now.
     pub fn open(config: &KafkaConfig, topic: &str) -> Result<Tail, Error> {
+        let ends = range::extents(config, &places(config, topic)?)?;
+        Tail::open_at(config, topic, ends.into_iter().map(|extent| extent.end))
+    }
+
+    /// From the topic's beginning: calls `each` for what it holds, and returns when that has been read.
+    pub fn open_after(
+        config: &KafkaConfig,
+        topic: &str,
+        mut each: impl FnMut(Record<'_>),
+        idle: impl FnMut() -> Result<(), Error>,
+    ) -> Result<Tail, Error> {
+        let places = places(config, topic)?;
+        let extents = range::extents(config, &places)?;
+        let stretches = places.into_iter().zip(&extents);
+        let stretches: Vec<_> =
+            stretches.map(|(place, extent)| Stretch { place, from: extent.first, to: extent.end }).collect();
+        let step = |step: range::Step<'_>| {
+            if let range::Step::Record(_, record) = step {
+                each(record);
+            }
+            Ok::<_, Error>(())
+        };
+        range::read_all(config, &stretches, QUEUE_MIB, step, idle)?;
+        Tail::open_at(config, topic, extents.into_iter().map(|extent| extent.end))
+    }
+
+    fn open_at(config: &KafkaConfig, topic: &str, from: impl Iterator<Item = NextOffset>) -> Result<Tail, Error> {
         let mut settings = config.base("tail");
         settings
             // librdkafka wants a group for `assign`; nothing is ever committed to it.
@@ -33,18 +67,11 @@ impl Tail {
         let consumer: BaseConsumer = settings.create().map_err(|error| Error::new("create a consumer", error))?;
         let bell = Arc::new(Bell::default());
         let queue = OwnQueue::new(consumer.client(), topic, &bell);
-        let ends = Ends::open(config)?;
-        let unknown = || KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownTopicOrPartition);
-        let partitions = ends.partitions(topic)?.ok_or_else(|| Error {
-            doing: "follow a topic",
-            kind: Kind::Retry,
-            source: unknown(),
-        })?;
         let mut list = TopicPartitionList::new();
-        for partition in 0..partitions {
+        for (partition, from) in (0..).zip(from) {
             queue.forward(consumer.client(), partition)?;
-            let end = NativeOffset::Offset(ends.of(topic, partition)?.1.0);
-            list.add_partition_offset(topic, partition, end).map_err(|error| Error::new("assign", error))?;
+            let from = NativeOffset::Offset(from.0);
+            list.add_partition_offset(topic, partition, from).map_err(|error| Error::new("assign", error))?;
         }
         consumer.assign(&list).map_err(|error| Error::new("assign", error))?;
         Ok(Tail { queue, _consumer: consumer, bell })
@@ -62,4 +89,12 @@ impl Tail {
             self.queue.take(BATCH, give);
         }
     }
+}
+
+fn places(config: &KafkaConfig, topic: &str) -> Result<Vec<Place>, Error> {
+    let missing = || KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownTopicOrPartition);
+    let partitions = Ends::open(config)?.partitions(topic)?;
+    let partitions =
+        partitions.ok_or_else(|| Error { doing: "follow a topic", kind: Kind::Retry, source: missing() })?;
+    Ok((0..partitions).map(|partition| Place { topic: topic.to_owned(), partition }).collect())
 }

@@ -4,6 +4,7 @@
 //! runtime/   one thread = one group member + one transactional producer; owns its partitions' tasks
 //! task.rs    one partition number of all stages: store, overlay, stages; records in, records out
 //! stage/     the shells of join, decide, settle around `domain`
+//! keeper.rs  beside them: budgets that are spent pause their campaigns
 //! state/     tables and touches, the store trait with its disk and its memory twin, the overlay
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! interval; the local store is behind the changelogs or equal to them, never ahead.
 
 pub mod config;
+mod keeper;
 pub mod runtime;
 pub mod stage;
 pub mod state;

@@ -16,6 +16,7 @@ pub mod surroundings;
 pub mod takeover;
 
 use crate::Config;
+use crate::keeper;
 use crate::state::StoreError;
 use crate::state::rocks::Budget;
 use crate::task::TaskError;
@@ -90,7 +91,14 @@ pub fn run(config: Config, kafka: KafkaConfig, shutdown: Shutdown) -> Result<(),
     if outcome.is_err() {
         shared.shutdown.request();
     }
-    for thread in threads {
+    let keeping = Arc::clone(&shared);
+    let keeper = std::thread::Builder::new().name("budgets".into()).spawn(move || {
+        let _others = StopOthers(keeping.shutdown.clone());
+        if let Some(installation) = keeping.installation() {
+            keeper::keep(&keeping, installation);
+        }
+    })?;
+    for thread in threads.into_iter().chain([keeper]) {
         if thread.join().is_err() {
             outcome = Err(Error::Panicked);
         }

@@ -28,6 +28,7 @@ pub fn name(topic: Topic) -> &'static str {
         | Topic::Decisions
         | Topic::Attributions
         | Topic::Payouts
+        | Topic::Budgets
         | Topic::Catalog
         | Topic::DecideChangelog
         | Topic::SettleChangelog

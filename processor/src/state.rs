@@ -48,12 +48,14 @@ pub enum Table {
     Payouts,
     /// settle: runs that were taken.
     Runs,
+    /// settle: what accounts have booked against budgets.
+    Budgets,
     /// How far this store has come in each topic that it is restored from.
     Positions,
 }
 
 impl Table {
-    pub const ALL: [Table; 12] = [
+    pub const ALL: [Table; 13] = [
         Table::JourneyEvents,
         Table::Customers,
         Table::Conversions,
@@ -65,6 +67,7 @@ impl Table {
         Table::MonthsChanged,
         Table::Payouts,
         Table::Runs,
+        Table::Budgets,
         Table::Positions,
     ];
 
@@ -81,6 +84,7 @@ impl Table {
             Table::MonthsChanged => "months_changed",
             Table::Payouts => "payouts",
             Table::Runs => "runs",
+            Table::Budgets => "budgets",
             Table::Positions => "positions",
         }
     }
@@ -98,6 +102,7 @@ impl Table {
             Table::Months => Some((Topic::SettleChangelog, b'm')),
             Table::Payouts => Some((Topic::SettleChangelog, b'p')),
             Table::Runs => Some((Topic::SettleChangelog, b'r')),
+            Table::Budgets => Some((Topic::SettleChangelog, b'g')),
         }
     }
 }

@@ -177,6 +177,7 @@ impl<S: Store> Task<S> {
             | Topic::Decisions
             | Topic::Attributions
             | Topic::Payouts
+            | Topic::Budgets
             | Topic::Catalog
             | Topic::DecideChangelog
             | Topic::SettleChangelog

@@ -4,6 +4,7 @@
 
 use crate::id::{ConversionId, CustomerId, JourneyId, RunId};
 use crate::name::{AdvertiserId, PublisherId, TenantId};
+use crate::record::budget::BudgetSpent;
 use crate::record::catalog::EntityKind;
 
 /// `tenant/advertiser/j/{journey}`: clicks, events that name a journey.
@@ -44,6 +45,14 @@ pub fn publisher(tenant: &TenantId, publisher: &PublisherId) -> String {
 /// `tenant/*/r/{run}/{partition}`: what a partition did in a run of settlement.
 pub fn run(tenant: &TenantId, run: RunId, partition: i32) -> String {
     format!("{tenant}/*/r/{run}/{partition}")
+}
+
+/// `tenant/*/b/{campaign}/{publisher}/{currency}/{from}/{account}`, a star for the publisher of a campaign's own budget: what one
+/// account has booked against it, of which compaction keeps the newest.
+pub fn budget(spent: &BudgetSpent) -> String {
+    let BudgetSpent { tenant, campaign, publisher, currency, from, account, .. } = spent;
+    let publisher = publisher.as_ref().map_or("*", PublisherId::as_str);
+    format!("{tenant}/*/b/{campaign}/{publisher}/{currency}/{}/{account}", from.0)
 }
 
 /// `tenant/{kind}/{id}/{version}`: each version of an entity outlives compaction.

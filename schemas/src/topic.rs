@@ -13,6 +13,7 @@ pub enum Topic {
     Attributions,
     Journal,
     Payouts,
+    Budgets,
     Catalog,
     DecideChangelog,
     SettleChangelog,
@@ -35,7 +36,7 @@ pub const WINDOW_MILLIS: i64 = (limits::LONGEST_LOOK_BACK_MICROS + limits::LATEN
 pub const DEFAULT_PARTITIONS: i32 = 4;
 
 impl Topic {
-    pub const ALL: [Topic; 12] = [
+    pub const ALL: [Topic; 13] = [
         Topic::Clicks,
         Topic::Rejected,
         Topic::Events,
@@ -44,6 +45,7 @@ impl Topic {
         Topic::Attributions,
         Topic::Journal,
         Topic::Payouts,
+        Topic::Budgets,
         Topic::Catalog,
         Topic::DecideChangelog,
         Topic::SettleChangelog,
@@ -63,6 +65,7 @@ impl Topic {
             Topic::Attributions => "attributions",
             Topic::Journal => "journal",
             Topic::Payouts => "payouts",
+            Topic::Budgets => "budgets",
             Topic::Catalog => "catalog",
             Topic::DecideChangelog => "decide-changelog",
             Topic::SettleChangelog => "settle-changelog",
@@ -76,7 +79,7 @@ impl Topic {
             Topic::Candidates | Topic::Decisions | Topic::Attributions | Topic::Journal | Topic::Payouts => {
                 Kept::ForEver
             }
-            Topic::Catalog | Topic::DecideChangelog | Topic::SettleChangelog => Kept::Compacted,
+            Topic::Budgets | Topic::Catalog | Topic::DecideChangelog | Topic::SettleChangelog => Kept::Compacted,
         }
     }
 

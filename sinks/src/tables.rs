@@ -72,8 +72,8 @@ pub(crate) fn rows_of(topic: Topic) -> Option<Box<dyn Rows>> {
         Topic::Journal => Some(rows::empty::<journal::Journal>()),
         Topic::Catalog => Some(rows::empty::<catalog::Catalog>()),
         Topic::DeadLetters => Some(rows::empty::<dead_letters::DeadLetters>()),
-        // Statements and payouts have no tables yet.
-        Topic::Candidates | Topic::Payouts | Topic::DecideChangelog | Topic::SettleChangelog => None,
+        // Statements, payouts and budgets have no tables yet.
+        Topic::Candidates | Topic::Payouts | Topic::Budgets | Topic::DecideChangelog | Topic::SettleChangelog => None,
     }
 }
 

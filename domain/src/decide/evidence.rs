@@ -152,5 +152,8 @@ fn in_campaign(event: &Event, code: Code, of_other: &str, catalog: &Catalog) -> 
     if !campaign.body.active {
         return nothing("campaign_inactive", format!("{}, version {}", code.campaign, campaign.number));
     }
+    if let Some(passed) = catalog.budget_passed(&event.tenant, &code.campaign, &code.publisher, as_of(event)) {
+        return nothing("budget_spent", validity::spent(passed));
+    }
     Finding::Code(code)
 }

@@ -76,6 +76,9 @@ fn verdict(touch: &Touch, named: &[ClickId], earning: &Event, catalog: &Catalog)
     if !campaign.body.active {
         return (false, "campaign_inactive", format!("{}, version {}", touch.campaign, campaign.number));
     }
+    if let Some(passed) = catalog.budget_passed(&earning.tenant, &touch.campaign, &touch.publisher, as_of) {
+        return (false, "budget_spent", validity::spent(passed));
+    }
     if let Some((reason, measured)) = link_not_in_force(touch, earning, as_of, catalog) {
         return (false, reason, measured);
     }

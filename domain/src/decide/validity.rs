@@ -1,6 +1,8 @@
-//! Whether a link or a coupon was in force at a time.
+//! Whether a link, a coupon or a budget was in force at a time.
 
 use super::explain::Span;
+use schemas::name::PublisherId;
+use schemas::record::catalog::BudgetPassed;
 use schemas::time::Micros;
 
 /// On which side of its validity a time falls.
@@ -21,6 +23,13 @@ pub(super) fn lapse(from: Option<Micros>, until: Option<Micros>, at: Micros) -> 
         }
         _ => None,
     }
+}
+
+/// A budget that pauses its campaign, as a decision names it.
+pub(super) fn spent(passed: &BudgetPassed) -> String {
+    let BudgetPassed { campaign, publisher, currency, from, limit, spent } = passed;
+    let of = publisher.as_ref().map_or("all publishers", PublisherId::as_str);
+    format!("{campaign}, budget of {of} {limit} {currency} from {from}, spent {spent}")
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ fn evidence(code: &str) -> Option<&'static str> {
         }
         "campaign_unknown" => "The campaign was not known at that time.",
         "campaign_inactive" => "The campaign was paused at that time.",
+        "budget_spent" => "A budget of the campaign was spent then, so nothing further is paid from it.",
         "delivery_too_late" => "The report that brought it came more than 60 days late, so it does not count.",
         "customer_not_tied" => "Nothing ties the customer to this journey.",
         "customer_tied_later" => "The customer was tied to this journey only after the event.",

@@ -1,79 +1,90 @@
 //! Soft limits: what is booked against a budget, and when it is spent.
 //!
 //! A publisher's account knows its own part only; a campaign's parts lie in all partitions. So each account reports its
-//! part, cumulative and in steps, and `Ledger`, which the one writer of the catalog keeps, adds the parts up and says when
-//! to pause. What is booked until the pause is in effect is the overshoot. Hard caps are another matter.
+//! part, cumulative and in steps, and `Ledger` adds the parts up for whoever pauses the campaign. What is booked until the
+//! pause is in effect is the overshoot. Hard caps are another matter.
 
-use schemas::decimal::{Amount, Currency, Fixed};
+use schemas::decimal::{Amount, Fixed};
 use schemas::name::{CampaignId, PublisherId, TenantId};
-use schemas::record::budget::{BudgetPassed, BudgetSpent};
+use schemas::record::budget::BudgetSpent;
+use schemas::record::catalog::{self, BudgetPassed};
 use schemas::record::state::SettledState;
-use schemas::time::Micros;
 use std::collections::BTreeMap;
 
 /// An account reports when its part has changed by this fraction of the limit: a campaign with 100 publishers is noticed
 /// one limit late at worst, and a budget costs at most some hundred reports an account.
 const STEPS: i128 = 100;
 
-/// A campaign's budget, or that of one publisher on it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Budget {
-    pub tenant: TenantId,
-    pub campaign: CampaignId,
-    /// None: of the whole campaign.
-    pub publisher: Option<PublisherId>,
-    pub currency: Currency,
-    /// Conversions from this time on count.
-    pub from: Micros,
-    /// Of commission; more than zero.
-    pub limit: Amount,
-}
-
-impl Budget {
-    /// What of a conversion counts.
-    fn counts(&self, account: &PublisherId, settled: Option<&SettledState>) -> Amount {
-        let counts = |settled: &&SettledState| {
-            settled.campaign.as_ref() == Some(&self.campaign)
-                && settled.currency == self.currency
-                && settled.occurred_at >= self.from
-                && self.publisher.as_ref().is_none_or(|publisher| publisher == account)
-        };
-        settled.filter(counts).map_or(Amount::ZERO, |settled| settled.commission)
-    }
-}
-
-/// Takes what an account holds for a conversion before and after an entry. `known` is the account's part so far. Returns
-/// the part as it then is, where it changed, and whether it is to be reported.
-pub fn spend(
-    budget: &Budget,
+/// The part of an account of which nothing is known yet, by all that it holds.
+pub fn open<'s>(
+    budget: Budget<'_>,
     account: &PublisherId,
-    known: Option<BudgetSpent>,
-    before: Option<&SettledState>,
-    after: &SettledState,
-) -> Option<(BudgetSpent, Report)> {
-    let change = budget.counts(account, Some(after)) - budget.counts(account, before);
-    if change.is_zero() {
-        return None;
-    }
-    let mut part = known.unwrap_or_else(|| BudgetSpent {
+    held: impl Iterator<Item = &'s SettledState>,
+) -> BudgetSpent {
+    let mut part = BudgetSpent {
         tenant: budget.tenant.clone(),
         campaign: budget.campaign.clone(),
-        publisher: budget.publisher.clone(),
-        currency: budget.currency,
-        from: budget.from,
+        publisher: budget.terms.publisher.clone(),
+        currency: budget.terms.currency,
+        from: budget.terms.from,
         account: account.clone(),
         spent: Amount::ZERO,
         reported: Amount::ZERO,
         revision: 0,
-    });
+    };
+    part.spent = held.map(|settled| counts(&part, settled)).sum();
+    part
+}
+
+/// What of a conversion counts.
+fn counts(part: &BudgetSpent, settled: &SettledState) -> Amount {
+    let counts = settled.campaign.as_ref() == Some(&part.campaign)
+        && settled.currency == part.currency
+        && settled.occurred_at >= part.from
+        && part.publisher.as_ref().is_none_or(|publisher| *publisher == part.account);
+    if counts { settled.commission } else { Amount::ZERO }
+}
+
+/// What an entry changes of an account's part: what the account holds for a conversion before and after it.
+pub fn change(part: &BudgetSpent, before: Option<&SettledState>, after: &SettledState) -> Amount {
+    counts(part, after) - before.map_or(Amount::ZERO, |before| counts(part, before))
+}
+
+/// Adds a change to an account's part, and says whether that is to be reported. Without a limit, of a budget that its campaign
+/// does not have any more, nothing is.
+pub fn spend(mut part: BudgetSpent, change: Amount, limit: Option<Amount>) -> (BudgetSpent, Report) {
     part.spent += change;
-    let step = Fixed((budget.limit.0 / STEPS).max(1));
+    let Some(limit) = limit else { return (part, Report::No) };
+    let step = Fixed((limit.0 / STEPS).max(1));
     let moved = part.spent - part.reported;
-    let crossed = (part.spent >= budget.limit) != (part.reported >= budget.limit);
-    if crossed || moved >= step || -moved >= step {
-        Some((reported(part), Report::Yes))
-    } else {
-        Some((part, Report::No))
+    let crossed = (part.spent >= limit) != (part.reported >= limit);
+    if crossed || moved >= step || -moved >= step { (reported(part), Report::Yes) } else { (part, Report::No) }
+}
+
+/// A budget with the campaign that has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget<'a> {
+    pub tenant: &'a TenantId,
+    pub campaign: &'a CampaignId,
+    pub terms: &'a catalog::Budget,
+}
+
+impl Budget<'_> {
+    /// What is to be written of a budget of which so much is spent: that it is, and again when the overshoot has changed.
+    /// `written` is the last that was. A refund after it makes the overshoot negative and lifts nothing: people do, by
+    /// another limit.
+    pub fn verdict(&self, spent: Amount, written: Option<&BudgetPassed>) -> Option<BudgetPassed> {
+        let limit = self.terms.limit;
+        let written = written.filter(|written| written.limit == limit);
+        let news = written.map_or(spent >= limit, |written| written.spent != spent);
+        news.then(|| BudgetPassed {
+            campaign: self.campaign.clone(),
+            publisher: self.terms.publisher.clone(),
+            currency: self.terms.currency,
+            from: self.terms.from,
+            limit,
+            spent,
+        })
     }
 }
 
@@ -95,36 +106,17 @@ fn reported(part: BudgetSpent) -> BudgetSpent {
 /// The parts of one budget: what they sum to is a function of the set of reports, in whatever order and however often
 /// they come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ledger {
-    parts: BTreeMap<PublisherId, (i64, Amount)>,
-    passed: Option<(i64, Amount)>,
-}
+pub struct Ledger(BTreeMap<PublisherId, (i64, Amount)>);
 
 impl Ledger {
-    /// Takes a report. Says so when the budget is spent, and again when the overshoot has changed since.
-    pub fn take(&mut self, budget: &Budget, report: &BudgetSpent) -> Option<BudgetPassed> {
-        let part = self.parts.entry(report.account.clone()).or_default();
+    pub fn take(&mut self, report: BudgetSpent) {
+        let part = self.0.entry(report.account).or_default();
         if report.revision > part.0 {
             *part = (report.revision, report.spent);
         }
-        let spent: Amount = self.parts.values().map(|(_, spent)| *spent).sum();
-        let revision = match self.passed {
-            None if spent < budget.limit => return None,
-            None => 1,
-            Some((_, last)) if last == spent => return None,
-            Some((revision, _)) => revision + 1,
-        };
-        self.passed = Some((revision, spent));
-        Some(BudgetPassed {
-            tenant: budget.tenant.clone(),
-            campaign: budget.campaign.clone(),
-            publisher: budget.publisher.clone(),
-            currency: budget.currency,
-            from: budget.from,
-            limit: budget.limit,
-            spent,
-            overshoot: spent - budget.limit,
-            revision,
-        })
+    }
+
+    pub fn spent(&self) -> Amount {
+        self.0.values().map(|(_, spent)| *spent).sum()
     }
 }

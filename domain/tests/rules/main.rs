@@ -3,6 +3,7 @@
 
 mod amendments;
 mod bounds;
+mod budget;
 mod explained;
 mod models;
 mod money;

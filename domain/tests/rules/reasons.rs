@@ -156,6 +156,12 @@ fn evidence_that_stands_for_nothing_says_what_was_measured() {
         ("link_of_other_advertiser", link("L-theirs"), "ref_code L-theirs: link_of_other_advertiser (L-theirs)"),
         ("campaign_unknown", link("L-ghost"), "ref_code L-ghost: campaign_unknown (ghost)"),
         ("campaign_inactive", link("L-closed"), "ref_code L-closed: campaign_inactive (closed, version 1)"),
+        (
+            "budget_spent",
+            link("L-spent"),
+            "ref_code L-spent: budget_spent (spent, budget of alpha 20.000000 USD from 1970-01-01T00:00:00.000000Z, spent \
+             21.500000)",
+        ),
         ("click_not_seen", vec![sale("e").token(7, 1)], "click_id T7: click_not_seen (#7)"),
         (
             "token_forged",
@@ -203,6 +209,13 @@ fn touches_that_may_not_earn_say_what_was_measured() {
             click(1, 1, "alpha", "closed", HOUR),
             "campaign_inactive",
             "#1 alpha dropped: campaign_inactive (closed, version 1)",
+        ),
+        one(
+            "a budget that was spent before the click",
+            click(1, 1, "alpha", "spent", HOUR),
+            "budget_spent",
+            "#1 alpha dropped: budget_spent (spent, budget of alpha 20.000000 USD from 1970-01-01T00:00:00.000000Z, spent \
+             21.500000)",
         ),
         one(
             "a campaign of somebody else",

@@ -1,5 +1,6 @@
 //! A shop to test with: its catalog, its visitors' clicks, its events.
 
+use crate::budget;
 use schemas::catalog::{Catalog, coupon_id};
 use schemas::decimal::{Amount, Currency, Ppm};
 use schemas::id::{ClickId, ConversionId, CustomerId, JourneyId, PayloadHash, hash_of};
@@ -48,7 +49,7 @@ pub fn publisher(name: &str) -> PublisherId {
     PublisherId::new(name).expect("a name")
 }
 
-fn entry(kind: EntityKind, id: &str) -> CatalogEntry {
+pub fn entry(kind: EntityKind, id: &str) -> CatalogEntry {
     CatalogEntry::bare(kind, tenant(), id)
 }
 
@@ -60,7 +61,7 @@ pub fn terms(id: &str, contract: Contract) -> CatalogEntry {
     CatalogEntry { contract: Some(contract), ..entry(EntityKind::Contract, id) }
 }
 
-fn campaign(id: &str, advertiser: &str, contract: &str, look_back_days: i64, active: bool) -> CatalogEntry {
+pub fn campaign(id: &str, advertiser: &str, contract: &str, look_back_days: i64, active: bool) -> CatalogEntry {
     let campaign = Campaign {
         advertiser: AdvertiserId::new(advertiser).expect("a name"),
         name: id.into(),
@@ -70,11 +71,12 @@ fn campaign(id: &str, advertiser: &str, contract: &str, look_back_days: i64, act
         active,
         minimum_seconds: 0,
         publisher_contracts: Vec::new(),
+        budgets: Vec::new(),
     };
     CatalogEntry { campaign: Some(campaign), ..entry(EntityKind::Campaign, id) }
 }
 
-fn link(code: &str, campaign: &str, of: &str, active: bool) -> CatalogEntry {
+pub fn link(code: &str, campaign: &str, of: &str, active: bool) -> CatalogEntry {
     let campaign = CampaignId::new(campaign).expect("a name");
     let link = Link { campaign, publisher: publisher(of), active, valid_from: None, valid_until: None };
     CatalogEntry { link: Some(link), ..entry(EntityKind::Link, code) }
@@ -142,7 +144,7 @@ fn percentage(rate: i64) -> Contract {
     Contract::percentage(Ppm(rate), Ppm(300_000), Model::Last, 30, DEFAULT_ORDER.to_vec())
 }
 
-fn amount(text: &str) -> Amount {
+pub fn amount(text: &str) -> Amount {
     Amount::parse(text).expect("an amount")
 }
 
@@ -222,7 +224,7 @@ pub fn catalog() -> Catalog {
         coupon("LEAD", "leads", Some("gamma"), true),
     ];
     let mut catalog = Catalog::default();
-    for (offset, entry) in (0..).zip(entries) {
+    for (offset, entry) in (0..).zip(entries.into_iter().chain(budget::entries())) {
         catalog.apply(Offset(offset), entry);
     }
     let raised = contract("standard", 200_000, Model::Last, &DEFAULT_ORDER);

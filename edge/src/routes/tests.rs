@@ -23,6 +23,7 @@ fn campaign_entry(id: &str, effective_from: i64, destination: &str, active: bool
         active,
         minimum_seconds: 0,
         publisher_contracts: Vec::new(),
+        budgets: Vec::new(),
     };
     CatalogEntry { campaign: Some(body), ..entry(EntityKind::Campaign, id, effective_from) }
 }

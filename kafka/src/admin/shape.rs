@@ -126,6 +126,7 @@ fn largest_record(topic: Topic) -> usize {
         | Topic::Attributions
         | Topic::Journal
         | Topic::Payouts
+        | Topic::Budgets
         | Topic::DecideChangelog
         | Topic::SettleChangelog
         | Topic::DeadLetters => RECORD_BYTES,
@@ -142,6 +143,7 @@ fn timestamp_type(topic: Topic) -> &'static str {
         | Topic::Attributions
         | Topic::Journal
         | Topic::Payouts
+        | Topic::Budgets
         | Topic::Catalog
         | Topic::DecideChangelog
         | Topic::SettleChangelog

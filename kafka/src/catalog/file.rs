@@ -1,6 +1,7 @@
 //! The catalog file: YAML that people write, read into typed drafts of entities, with every problem and its line.
 //! `docs/catalog.md` is its description. What needs the catalog as it stands (references, versions) is the plan's.
 
+mod budgets;
 mod contract;
 mod fields;
 mod fraud;

@@ -111,6 +111,7 @@ fn section(kind: EntityKind) -> &'static str {
         EntityKind::Contract => "contracts",
         EntityKind::ApiKey => "api_keys",
         EntityKind::Override => "overrides",
+        EntityKind::BudgetPassed => "budgets_passed",
     }
 }
 

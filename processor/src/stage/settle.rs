@@ -1,6 +1,7 @@
 //! settle: what each publisher account holds, per conversion and in all; what runs make of it (`run`), and what becomes of
-//! payouts (`payout`).
+//! payouts (`payout`), and what of budgets is spent (`budget`).
 
+mod budget;
 mod payout;
 mod run;
 
@@ -20,14 +21,14 @@ use schemas::time::Micros;
 
 pub fn input<S: Store>(task: &mut Task<S>, record: &Record<'_>, around: &dyn Surroundings) -> Result<(), StageError> {
     match JournalRecord::read(record.value.ok_or(Poison::Empty)?)? {
-        JournalRecord::Entry(entry) => self::entry(task, &entry),
+        JournalRecord::Entry(entry) => self::entry(task, &entry, around),
         JournalRecord::Run(run) => run::take(task, &run, record.partition, around),
         JournalRecord::Payout(command) => payout::step(task, &command),
     }
 }
 
 /// A journal entry: its cumulative amounts minus what is held already; a repeated entry books nothing.
-fn entry<S: Store>(task: &mut Task<S>, entry: &JournalEntry) -> Result<(), StageError> {
+fn entry<S: Store>(task: &mut Task<S>, entry: &JournalEntry, around: &dyn Surroundings) -> Result<(), StageError> {
     let cumulative = [entry.cumulative_commission, entry.cumulative_payout, entry.cumulative_platform_fee];
     if let Some(amount) = cumulative.into_iter().find(|amount| amount.0.abs() > AMOUNT_UNITS * Amount::ONE.0) {
         return Err(Poison::Amount(amount).into());
@@ -38,6 +39,7 @@ fn entry<S: Store>(task: &mut Task<S>, entry: &JournalEntry) -> Result<(), Stage
     let balance: BalanceState = read(task, Table::Balances, &balance_key)?.unwrap_or_default();
     let Some(booking) = settle::book(held.as_ref(), &balance, entry) else { return Ok(()) };
     count(task, (&entry.tenant, &entry.publisher), held.as_ref(), &booking.settled)?;
+    budget::count(task, entry, held.as_ref(), &booking.settled, around)?;
     let place = Place { key: held_key, balance_key: &balance_key, conversion: entry.conversion_id };
     put(task, place, held.as_ref().and_then(settle::due), &booking.settled);
     task.overlay.put(Table::Balances, balance_key, codec::encode(&booking.balance));
@@ -93,6 +95,17 @@ fn count<S: Store>(
 fn put_month<S>(task: &mut Task<S>, key: Vec<u8>, month: &MonthState) {
     task.overlay.put(Table::MonthsChanged, key.clone(), Vec::new());
     task.overlay.put(Table::Months, key, codec::encode(month));
+}
+
+/// A tenant's keys of a table, in order.
+fn in_tenant<S: Store>(task: &Task<S>, table: Table, tenant: &TenantId) -> Result<Vec<Vec<u8>>, StoreError> {
+    let prefix = keys::tenant(tenant);
+    let mut found = Vec::new();
+    task.overlay.scan(&task.store, table, &prefix, &keys::after(&prefix), &mut |key, _| {
+        found.push(key.to_vec());
+        true
+    })?;
+    Ok(found)
 }
 
 fn read<S: Store, T: codec::Record>(task: &Task<S>, table: Table, key: &[u8]) -> Result<Option<T>, StoreError> {

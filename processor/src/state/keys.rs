@@ -8,6 +8,7 @@ use schemas::id::{ClickId, ConversionId, CustomerId, JourneyId, PayoutId, RunId,
 use schemas::mark;
 use schemas::name::{CampaignId, LinkCode, PublisherId, TenantId};
 use schemas::offset::{NextOffset, Offset};
+use schemas::record::budget::BudgetSpent;
 use schemas::record::candidates::Touch;
 use schemas::record::click::ClickView;
 use schemas::record::event::Event;
@@ -194,6 +195,11 @@ fn account(tenant: &TenantId, publisher: &PublisherId) -> Vec<u8> {
     [tenant.as_bytes(), &[0], publisher.as_bytes(), &[0]].concat()
 }
 
+/// From and to of all that an account holds. Conversion ids begin with any byte, so the end is the next separator.
+pub fn all_settled(tenant: &TenantId, publisher: &PublisherId) -> (Vec<u8>, Vec<u8>) {
+    (account(tenant, publisher), [tenant.as_bytes(), &[0], publisher.as_bytes(), &[1]].concat())
+}
+
 pub fn settled(tenant: &TenantId, publisher: &PublisherId, conversion: ConversionId, currency: Currency) -> Vec<u8> {
     [account(tenant, publisher).as_slice(), &conversion.0, currency.code().as_bytes()].concat()
 }
@@ -240,6 +246,19 @@ pub fn publisher_of_month(key: &[u8]) -> Result<PublisherId, StoreError> {
     let corrupt = || StoreError::Corrupt { what: "a month's key", reason: format!("{key:?}") };
     let publisher = key.split(|byte| *byte == 0).nth(1).and_then(|name| std::str::from_utf8(name).ok());
     PublisherId::new(publisher.ok_or_else(corrupt)?).map_err(|_| corrupt())
+}
+
+/// What an account has booked against a budget.
+pub fn budget(spent: &BudgetSpent) -> Vec<u8> {
+    let scope = spent.publisher.as_ref().map_or(&[][..], PublisherId::as_bytes);
+    let rest = [scope, &[0], spent.currency.code().as_bytes(), &time_bytes(spent.from)];
+    [budgets(&spent.tenant, &spent.account, &spent.campaign).0, rest.concat()].concat()
+}
+
+/// From and to of an account's parts of a campaign's budgets.
+pub fn budgets(tenant: &TenantId, of: &PublisherId, campaign: &CampaignId) -> (Vec<u8>, Vec<u8>) {
+    let all = [account(tenant, of).as_slice(), campaign.as_bytes()].concat();
+    ([all.as_slice(), &[0]].concat(), [all.as_slice(), &[1]].concat())
 }
 
 pub fn payout(id: PayoutId) -> Vec<u8> {

@@ -9,8 +9,10 @@ use schemas::codec;
 use schemas::decimal::{Amount, Currency, Fixed};
 use schemas::id::RunId;
 use schemas::key;
-use schemas::name::{PublisherId, TenantId};
+use schemas::name::{CampaignId, PublisherId, TenantId};
 use schemas::offset::Offset;
+use schemas::record::budget::BudgetSpent;
+use schemas::record::journal::JournalRecord;
 use schemas::record::payout::{Payout, PayoutCommand, PayoutState, PayoutStep};
 use schemas::record::settlement::{Minimum, RunDone, SettlementRun};
 use schemas::record::statement::Statement;
@@ -63,6 +65,7 @@ pub fn pays_what_is_booked_once(cluster: &mut Cluster, booked: &BTreeMap<Vec<u8>
     cluster.append_everywhere(Topic::Journal, &run("last", LATE));
     cluster.drain();
     assert_eq!(&cluster.balances(), booked, "payouts move what is booked, and change nothing of it");
+    budgets_add_up(cluster);
     let closings = closings(cluster);
     let mut paid: BTreeMap<Account, Amount> = BTreeMap::new();
     for payout in payouts(cluster).into_values().filter(|payout| payout.state != PayoutState::Failed) {
@@ -75,6 +78,37 @@ pub fn pays_what_is_booked_once(cluster: &mut Cluster, booked: &BTreeMap<Vec<u8>
         let of = |sums: &BTreeMap<Account, Amount>| sums.get(&account).copied().unwrap_or_default();
         assert_eq!(of(&closings) + of(&paid), *booked, "{account:?}: carried on and paid");
     }
+}
+
+/// What accounts have reported of each budget is what the journal has them pay.
+fn budgets_add_up(cluster: &Cluster) {
+    let mut told: BTreeMap<(CampaignId, PublisherId), (i64, Amount)> = BTreeMap::new();
+    for value in cluster.values(Topic::Budgets) {
+        let spent: BudgetSpent = codec::decode(value).expect("a report");
+        let last = told.entry((spent.campaign, spent.account)).or_default();
+        assert!(spent.revision > last.0, "an account's reports come in order, each once");
+        *last = (spent.revision, spent.spent);
+    }
+    let mut booked: BTreeMap<_, (i32, CampaignId, Amount)> = BTreeMap::new();
+    for value in cluster.values(Topic::Journal) {
+        let Ok(JournalRecord::Entry(entry)) = JournalRecord::read(value) else { continue };
+        if entry.currency != Currency::USD || entry.occurred_at < crate::world::NOW {
+            continue;
+        }
+        let last =
+            booked.entry((entry.publisher, entry.conversion_id)).or_insert((0, entry.campaign.clone(), Amount::ZERO));
+        if entry.revision > last.0 {
+            *last = (entry.revision, entry.campaign, entry.cumulative_commission);
+        }
+    }
+    let mut sums: BTreeMap<_, Amount> = BTreeMap::new();
+    for ((publisher, _), (_, campaign, commission)) in booked {
+        *sums.entry((campaign, publisher)).or_default() += commission;
+    }
+    sums.retain(|_, sum| !sum.is_zero());
+    let told: BTreeMap<_, _> =
+        told.into_iter().map(|(of, (_, spent))| (of, spent)).filter(|(_, spent)| !spent.is_zero()).collect();
+    assert_eq!(told, sums);
 }
 
 /// As they stand last; each step is told once.

@@ -11,14 +11,14 @@ use schemas::key;
 use schemas::name::{AdvertiserId, ApiKeyId, CampaignId, ContractId, LinkCode, PublisherId, TenantId};
 use schemas::offset::Offset;
 use schemas::record::attribution::Model;
-use schemas::record::catalog::{Campaign, CatalogEntry, Contract, CustomerKind, EntityKind, Rate};
+use schemas::record::catalog::{Budget, Campaign, CatalogEntry, Contract, CustomerKind, EntityKind, Rate};
 use schemas::record::click::Click;
 use schemas::record::command::{ConversionCommand, Verb};
 use schemas::record::event::{Action, Event, Evidence, EvidenceNames, EvidenceSource};
 use schemas::time::Micros;
 use schemas::topic::Topic;
 
-const NOW: Micros = Micros(1_790_000_000_000_000);
+pub const NOW: Micros = Micros(1_790_000_000_000_000);
 const MINUTE: i64 = 60_000_000;
 
 /// A record of `clicks`, `events` or, a command, `candidates`.
@@ -57,6 +57,8 @@ pub fn catalog() -> Catalog {
         active: true,
         minimum_seconds: 0,
         publisher_contracts: Vec::new(),
+        // Of what the simulation counts to see that all of it is counted (`settlement`).
+        budgets: vec![Budget { publisher: None, currency: Currency::USD, from: NOW, limit: Fixed(50_000_000) }],
     };
     let mut catalog = Catalog::default();
     catalog.apply(Offset(0), CatalogEntry { contract: Some(contract), ..entry(EntityKind::Contract, "standard") });

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// A change copies one shard: of a million links about 4,000, half a millisecond.
 const SHARDS: usize = 256;
-const KINDS: usize = 9;
+const KINDS: usize = 10;
 
 /// In the order of the log.
 type Versions = Vec<(Offset, Arc<CatalogEntry>)>;
@@ -100,6 +100,7 @@ fn index(kind: EntityKind) -> usize {
         EntityKind::Contract => 6,
         EntityKind::ApiKey => 7,
         EntityKind::Override => 8,
+        EntityKind::BudgetPassed => 9,
     }
 }
 

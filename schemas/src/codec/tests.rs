@@ -258,8 +258,9 @@ fn what_an_earlier_version_wrote_is_read_with_the_defaults_of_the_current_one() 
     read_as(&event(), 22, &[0, 0], &[]);
     let entry = CatalogEntry::bare(EntityKind::Contract, event().tenant, "standard");
     let contract = CatalogEntry { contract: Some(plain_contract()), ..entry };
-    // Eight fields of the contract, the API key that is not there, and the override.
-    read_as(&contract, 71, &[0; 10], &[0]);
+    // Eight fields of the contract, the API key that is not there, the override, and that a budget is spent.
+    read_as(&contract, 71, &[0; 11], &[0]);
+    read_as(&contract, 72, &[0], &[]);
     let state = ConversionState { same_as: Some(ConversionId([8; 16])), ..ConversionState::default() };
     read_as(&state, 92, &[0, 0, 0, 0], &[]);
     read_as(&state, 93, &[0], &[]);
@@ -331,7 +332,7 @@ fn compatible(earlier: &str, later: &str) -> Result<(), String> {
 fn every_schema_reads_what_its_earlier_versions_wrote() {
     for family in FAMILIES {
         assert!(family.versions.len() < 10, "{}: ten schema ids a record", family.name);
-        let current = family.versions.last().expect("a version");
+        let Some(current) = family.versions.last() else { continue };
         for earlier in family.versions {
             assert_eq!(compatible(earlier, current), Ok(()), "{}", family.name);
         }

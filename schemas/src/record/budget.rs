@@ -1,4 +1,4 @@
-//! Budgets: what accounts have booked against one, and that it is spent. Both for the catalog's writer, who pauses.
+//! `budgets`: what accounts have booked against budgets, for whoever adds the parts up and pauses what is spent.
 
 use crate::decimal::{Amount, Currency};
 use crate::name::{CampaignId, PublisherId, TenantId};
@@ -22,23 +22,5 @@ pub struct BudgetSpent {
     /// The last `spent` that was sent.
     pub reported: Amount,
     /// From 1, one for each report; the highest counts. 0 before the first.
-    pub revision: i64,
-}
-
-/// A budget is spent: the catalog's writer pauses the campaign, or the publisher's links on it, and decisions on what
-/// comes after name the budget.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BudgetPassed {
-    pub tenant: TenantId,
-    pub campaign: CampaignId,
-    /// None: the budget is of the whole campaign.
-    pub publisher: Option<PublisherId>,
-    pub currency: Currency,
-    pub from: Micros,
-    pub limit: Amount,
-    pub spent: Amount,
-    /// `spent - limit`; negative where refunds came since.
-    pub overshoot: Amount,
-    /// From 1, one for each change of the overshoot.
     pub revision: i64,
 }

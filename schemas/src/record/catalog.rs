@@ -27,6 +27,7 @@ pub struct CatalogEntry {
     pub api_key: Option<ApiKey>,
     #[serde(rename = "override")]
     pub exception: Option<Override>,
+    pub budget_passed: Option<BudgetPassed>,
 }
 
 impl CatalogEntry {
@@ -48,6 +49,7 @@ impl CatalogEntry {
             contract: None,
             api_key: None,
             exception: None,
+            budget_passed: None,
         }
     }
 }
@@ -64,6 +66,7 @@ pub enum EntityKind {
     Contract,
     ApiKey,
     Override,
+    BudgetPassed,
 }
 
 impl EntityKind {
@@ -78,6 +81,7 @@ impl EntityKind {
             EntityKind::Contract => "contract",
             EntityKind::ApiKey => "api_key",
             EntityKind::Override => "override",
+            EntityKind::BudgetPassed => "budget_passed",
         }
     }
 }
@@ -107,12 +111,37 @@ pub struct Campaign {
     /// Terms of single publishers instead of `contract`, by publisher. What they do not say anew (the order of evidence,
     /// the paying model, approval) is the campaign's.
     pub publisher_contracts: Vec<PublisherContract>,
+    pub budgets: Vec<Budget>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublisherContract {
     pub publisher: PublisherId,
     pub contract: ContractId,
+}
+
+/// A soft limit of what an advertiser pays on a campaign: once settle has booked it, the campaign is paused (`BudgetPassed`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Budget {
+    /// None: of the whole campaign.
+    pub publisher: Option<PublisherId>,
+    pub currency: Currency,
+    /// Conversions from this time on count.
+    pub from: Micros,
+    /// Of commission; more than zero.
+    pub limit: Amount,
+}
+
+/// A budget is spent. It pauses the campaign, or the publisher's links on it, for as long as the campaign has a budget of
+/// this publisher, currency and time with a limit that is no higher.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetPassed {
+    pub campaign: CampaignId,
+    pub publisher: Option<PublisherId>,
+    pub currency: Currency,
+    pub from: Micros,
+    pub limit: Amount,
+    pub spent: Amount,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -53,6 +53,7 @@ fn body(entry: &CatalogEntry) -> serde_json::Value {
         EntityKind::Coupon => json!(entry.coupon),
         EntityKind::Contract => json!(entry.contract),
         EntityKind::Override => json!(entry.exception),
+        EntityKind::BudgetPassed => json!(entry.budget_passed),
         // The hash is what the edge checks a key by: nothing for those who read statistics.
         EntityKind::ApiKey => {
             json!(entry.api_key.as_ref().map(|key| json!({ "advertiser": key.advertiser, "active": key.active })))

@@ -36,6 +36,7 @@ fn campaign_of(advertiser: &str) -> Campaign {
         active: true,
         minimum_seconds: 0,
         publisher_contracts: Vec::new(),
+        budgets: Vec::new(),
     }
 }
 

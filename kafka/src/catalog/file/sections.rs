@@ -3,7 +3,7 @@
 use super::fields::{Fields, Noted, boolean, display_name, one_of, time};
 use super::terms::{destination, look_back_seconds, minimum_seconds};
 use super::tree::{Node, Value};
-use super::{Body, DefaultTime, Draft, File, KeyDraft, Reference, contract, overrides, own};
+use super::{Body, DefaultTime, Draft, File, KeyDraft, Reference, budgets, contract, overrides, own};
 use crate::catalog::problem::Problem;
 use schemas::catalog::coupon_id;
 use schemas::name::{
@@ -67,6 +67,7 @@ pub const SECTIONS: [Section; 8] = [
             "minimum_time",
             "active",
             "publisher_contracts",
+            "budgets",
             "effective_from",
         ],
         id: |fields, problems| id(fields, problems, |text| name(CampaignId::new(text))),
@@ -215,6 +216,7 @@ fn campaign(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
     });
     let active = active(fields, notes.problems);
     let publisher_contracts = publisher_contracts(fields, notes);
+    let budgets = budgets::budgets(fields, notes);
     Ok(Body::Campaign(Campaign {
         advertiser: advertiser?,
         name: name?,
@@ -224,6 +226,7 @@ fn campaign(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
         active: active?,
         minimum_seconds: minimum?.unwrap_or(0),
         publisher_contracts: publisher_contracts?,
+        budgets: budgets?,
     }))
 }
 

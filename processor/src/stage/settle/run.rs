@@ -2,7 +2,7 @@
 //!
 //! All of it is one record's work, so one transaction: the accounts of a partition and their lines are in memory at once.
 
-use super::{Place, payout, put, read};
+use super::{Place, budget, in_tenant, payout, put, read};
 use crate::stage;
 use crate::state::{Store, StoreError, Table, keys};
 use crate::task::{Output, StageError, Surroundings, Task};
@@ -32,8 +32,9 @@ pub fn take<S: Store>(
         return Ok(());
     }
     correct_months(task, run, around)?;
+    budget::report_rest(task, &run.tenant)?;
     let mut tally = Tally::default();
-    for balance_key in keys_of(task, Table::Balances, run)? {
+    for balance_key in in_tenant(task, Table::Balances, &run.tenant)? {
         settle_account(task, run, balance_key, &mut tally)?;
     }
     let done: RunDone = tally.done(run, partition);
@@ -47,17 +48,6 @@ pub fn take<S: Store>(
     Ok(())
 }
 
-/// The run's tenant's keys of a table, in order.
-fn keys_of<S: Store>(task: &Task<S>, table: Table, run: &SettlementRun) -> Result<Vec<Vec<u8>>, StoreError> {
-    let prefix = keys::tenant(&run.tenant);
-    let mut found = Vec::new();
-    task.overlay.scan(&task.store, table, &prefix, &keys::after(&prefix), &mut |key, _| {
-        found.push(key.to_vec());
-        true
-    })?;
-    Ok(found)
-}
-
 /// Brings the corrections of months that are over and have changed up to date. The entry is booked here and written to
 /// `journal`; what comes back from there says nothing new.
 fn correct_months<S: Store>(
@@ -65,7 +55,7 @@ fn correct_months<S: Store>(
     run: &SettlementRun,
     around: &dyn Surroundings,
 ) -> Result<(), StageError> {
-    let changed = keys_of(task, Table::MonthsChanged, run)?;
+    let changed = in_tenant(task, Table::MonthsChanged, &run.tenant)?;
     if changed.is_empty() {
         return Ok(());
     }
@@ -83,7 +73,7 @@ fn correct_months<S: Store>(
         let booked: Option<SettledState> = read(task, Table::Settled, &held_key)?;
         let entry = month::correct((&run.tenant, &publisher), &month, &terms, booked.as_ref(), run);
         if let Some(entry) = entry {
-            super::entry(task, &entry)?;
+            super::entry(task, &entry, around)?;
             let key = key::publisher(&entry.tenant, &entry.publisher);
             task.outbox.push(Output { topic: Topic::Journal, key, value: codec::encode(&entry) });
         }

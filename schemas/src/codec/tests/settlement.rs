@@ -162,17 +162,6 @@ fn records_of_settlement_go_there_and_back() {
         reported: amount,
         revision: 1,
     });
-    there_and_back(&BudgetPassed {
-        tenant: event().tenant,
-        campaign: touch().campaign,
-        publisher: Some(touch().publisher),
-        currency,
-        from: Micros(0),
-        limit: amount,
-        spent: Fixed(3),
-        overshoot: Fixed(2),
-        revision: 1,
-    });
     there_and_back(&SettledState { stated: Fixed(7), tier_value: Some(Fixed(100)), ..settled_state() });
 }
 
