@@ -19,6 +19,14 @@ pub enum Secrets {
         #[arg(long, default_value = "data/secrets")]
         dir: PathBuf,
     },
+    /// Make a certificate for TLS that is signed by itself, and its key
+    Certificate {
+        /// Host names that browsers and clients ask for
+        #[arg(required = true)]
+        names: Vec<String>,
+        #[arg(long, default_value = "data/secrets")]
+        dir: PathBuf,
+    },
     /// Print what events and clicks carry of a customer id or an address, for a publisher's own in a catalog file
     Hash(Hash),
 }
@@ -42,6 +50,12 @@ impl Secrets {
         let dir = match self {
             Secrets::Init { dir } => dir,
             Secrets::Hash(hash) => return hash.execute(),
+            Secrets::Certificate { names, dir } => {
+                let (certificate, key) = (dir.join("certificate.pem"), dir.join("certificate.key"));
+                edge::secrets::create_certificate(&certificate, &key, &names)?;
+                println!("created {} and {}", certificate.display(), key.display());
+                return Ok(());
+            }
         };
         let path = dir.join("mac-keys");
         if path.exists() {

@@ -4,15 +4,22 @@
 //! A slot is free again only when its report has come, so a report never meets another request's slot, and what
 //! happened to a record that nobody waits for any more is still counted, or told to the spool where that has it too.
 
+pub mod breaker;
+mod waiting;
+
 use crate::spool::Spool;
+use breaker::{Breaker, Change, Path};
 use kafka::producer::{EdgeProducer, Mailbox, Refused, Report, Ticket, Undelivered};
+use metrics::{counter, gauge};
 use schemas::topic::Topic;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+use waiting::Waiting;
 
 type Outcome = Result<(), Undelivered>;
 
@@ -56,12 +63,14 @@ enum Slot {
 #[derive(Default)]
 struct Slab {
     slots: Vec<Slot>,
+    /// When the record of the slot with this number was sent.
+    sent: Vec<Instant>,
     free: Option<u32>,
     taken: usize,
 }
 
 impl Slab {
-    fn insert(&mut self, slot: Slot) -> u32 {
+    fn insert(&mut self, slot: Slot, now: Instant) -> u32 {
         self.taken += 1;
         match self.free {
             Some(index) => {
@@ -70,10 +79,12 @@ impl Slab {
                     self.free = *next;
                 }
                 *place = slot;
+                self.sent[index as usize] = now;
                 index
             }
             None => {
                 self.slots.push(slot);
+                self.sent.push(now);
                 // The producer's queue refuses long before four thousand million.
                 (self.slots.len() - 1) as u32
             }
@@ -94,11 +105,32 @@ pub struct Acks {
     mailbox: u16,
     slab: RefCell<Slab>,
     spool: Spool,
+    breaker: RefCell<Breaker>,
+    /// Told what became of records that nobody waits for.
+    unawaited: Box<dyn Fn(Unawaited)>,
+    reports: Cell<Vec<Report>>,
+    pub waiting: Waiting,
 }
 
 impl Acks {
-    pub fn new(producer: Arc<EdgeProducer>, mailbox: u16, spool: Spool) -> Rc<Acks> {
-        Rc::new(Acks { producer, mailbox, slab: RefCell::default(), spool })
+    /// `wait` is what a request waits for Kafka before it turns to the spool.
+    pub fn new(
+        producer: Arc<EdgeProducer>,
+        mailbox: u16,
+        spool: Spool,
+        wait: Duration,
+        unawaited: impl Fn(Unawaited) + 'static,
+    ) -> Rc<Acks> {
+        Rc::new(Acks {
+            producer,
+            mailbox,
+            slab: RefCell::default(),
+            spool,
+            breaker: RefCell::new(Breaker::new(wait)),
+            unawaited: Box::new(unawaited),
+            reports: Cell::default(),
+            waiting: Waiting::default(),
+        })
     }
 
     pub fn spool(&self) -> &Spool {
@@ -108,6 +140,11 @@ impl Acks {
     /// Records whose report has not come, or was not looked at.
     pub fn under_way(&self) -> usize {
         self.slab.borrow().taken
+    }
+
+    /// Where the next record goes.
+    pub fn path(&self) -> Path {
+        self.breaker.borrow_mut().path(Instant::now())
     }
 
     /// Sends a record whose acknowledgement the caller awaits.
@@ -123,20 +160,25 @@ impl Acks {
 
     fn hand_over(&self, topic: Topic, key: &[u8], value: &[u8], slot: Slot) -> Result<u32, Refused> {
         // First the slot: the report may be there before `send` returns, and is taken up later on this thread.
-        let slot = self.slab.borrow_mut().insert(slot);
+        let slot = self.slab.borrow_mut().insert(slot, Instant::now());
         let sent = self.producer.send(topic, key, value, Ticket { mailbox: self.mailbox, slot });
         sent.map(|()| slot).inspect_err(|_| drop(self.slab.borrow_mut().remove(slot)))
     }
 
     /// Takes up reports for as long as the worker runs.
-    pub async fn run(self: Rc<Self>, mailbox: Arc<Mailbox>, unawaited: impl Fn(Unawaited)) {
+    pub async fn run(self: Rc<Self>, mailbox: Arc<Mailbox>) {
         let mut reports = Vec::new();
         loop {
             mailbox.take(&mut reports).await;
-            for report in &reports {
-                if let Some(said) = self.take_up(*report) {
-                    unawaited(said);
-                }
+            self.take_all(&reports);
+        }
+    }
+
+    fn take_all(&self, reports: &[Report]) {
+        let now = Instant::now();
+        for report in reports {
+            if let Some(said) = self.take_up(*report, now) {
+                (self.unawaited)(said);
             }
         }
     }
@@ -144,13 +186,14 @@ impl Acks {
     /// As if it had come from the producer.
     #[cfg(test)]
     pub fn report(&self, report: Report) {
-        self.take_up(report);
+        self.take_up(report, Instant::now());
     }
 
-    fn take_up(&self, report: Report) -> Option<Unawaited> {
+    fn take_up(&self, report: Report, now: Instant) -> Option<Unawaited> {
         let mut slab = self.slab.borrow_mut();
+        let sent = *slab.sent.get(report.slot as usize)?;
         let slot = slab.slots.get_mut(report.slot as usize)?;
-        match slot {
+        let said = match slot {
             Slot::Awaited { waker, .. } => {
                 let waker = waker.take();
                 *slot = Slot::Reported(report.outcome);
@@ -170,8 +213,11 @@ impl Acks {
                 None
             }
             // One record, one report: librdkafka's promise.
-            Slot::Free { .. } | Slot::Reported(_) => None,
-        }
+            Slot::Free { .. } | Slot::Reported(_) => return None,
+        };
+        let took = now.duration_since(sent);
+        tell(self.breaker.borrow_mut().reported(took, report.outcome.is_ok(), now));
+        said
     }
 
     fn abandon(&self, index: u32, why: Why) {
@@ -184,6 +230,26 @@ impl Acks {
     }
 }
 
+/// Rare: a change of where records go.
+fn tell(change: Option<Change>) {
+    match change {
+        None => return,
+        Some(Change::Away) => tracing::warn!("kafka acknowledges nothing: records go to the spool at once"),
+        Some(Change::Slow) => tracing::warn!("kafka acknowledges too late: records go to the spool at once"),
+        Some(Change::Back) => tracing::info!("kafka acknowledges in time again"),
+    }
+    let open = gauge!("edge_breaker_open");
+    match change {
+        None => {}
+        Some(Change::Back) => open.decrement(1),
+        Some(Change::Away | Change::Slow) => {
+            open.increment(1);
+            let why = if change == Some(Change::Away) { "away" } else { "slow" };
+            counter!("edge_breaker_opened_total", "why" => why).increment(1);
+        }
+    }
+}
+
 /// Completes when Kafka has the record, or will not have it.
 pub struct Ack {
     acks: Rc<Acks>,
@@ -192,6 +258,25 @@ pub struct Ack {
 }
 
 impl Ack {
+    /// The wait is over and nothing was heard. First what has come and was not taken up: a thread that is late itself
+    /// must not take it for Kafka's fault.
+    pub fn overdue(&mut self) -> Option<Outcome> {
+        let acks = self.acks.clone();
+        let mut reports = acks.reports.take();
+        acks.producer.mailbox(acks.mailbox).take_now(&mut reports);
+        acks.take_all(&reports);
+        acks.reports.set(reports);
+        let index = self.slot?;
+        let mut slab = acks.slab.borrow_mut();
+        if let Slot::Reported(outcome) = slab.slots[index as usize] {
+            slab.remove(index);
+            self.slot = None;
+            return Some(outcome);
+        }
+        tell(acks.breaker.borrow_mut().overdue(slab.sent[index as usize], Instant::now()));
+        None
+    }
+
     /// The wait is over: what came until now, without waiting; what comes later is late.
     pub fn give_up(mut self) -> Option<Outcome> {
         let slot = self.slot.take()?;
@@ -251,59 +336,4 @@ impl Drop for Ack {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use kafka::KafkaConfig;
-
-    /// A producer without a Kafka: nothing is reported but what the test reports.
-    fn acks() -> Rc<Acks> {
-        let config = KafkaConfig { bootstrap: "127.0.0.1:1".into(), prefix: String::new(), development: true };
-        let producer = EdgeProducer::start(&config, 1).expect("starts without Kafka");
-        Acks::new(Arc::new(producer), 0, Spool::refusing())
-    }
-
-    fn poll(ack: &mut Ack) -> Poll<Outcome> {
-        Pin::new(ack).poll(&mut Context::from_waker(Waker::noop()))
-    }
-
-    fn good(slot: u32) -> Report {
-        Report { slot, outcome: Ok(()) }
-    }
-
-    #[test]
-    fn a_report_completes_its_own_waiter_and_no_other() {
-        let acks = acks();
-        let mut first = acks.send(Topic::Clicks, b"k", b"v").expect("taken");
-        let mut second = acks.send(Topic::Clicks, b"k", b"v").expect("taken");
-        assert_eq!((poll(&mut first), poll(&mut second)), (Poll::Pending, Poll::Pending));
-        assert_eq!(acks.take_up(good(1)), None);
-        assert_eq!((poll(&mut first), poll(&mut second)), (Poll::Pending, Poll::Ready(Ok(()))));
-        let third = acks.send(Topic::Events, b"k", b"v").expect("taken");
-        assert_eq!(third.slot, Some(1), "a slot is used again after its report");
-    }
-
-    #[test]
-    fn a_report_that_comes_too_late_is_counted_and_frees_its_slot() {
-        let acks = acks();
-        let late = |why| Some(Unawaited { topic: Topic::Clicks, why, outcome: Ok(()) });
-        let ack = acks.send(Topic::Clicks, b"k", b"v").expect("taken");
-        assert_eq!(ack.give_up(), None);
-        let other = acks.send(Topic::Clicks, b"k", b"v").expect("taken");
-        assert_eq!(other.slot, Some(1), "the slot of a record under way is not given away");
-        drop(other);
-        acks.send_untracked(Topic::Clicks, b"k", b"v").expect("taken");
-        assert_eq!(acks.take_up(good(0)), late(Why::GaveUp));
-        assert_eq!(acks.take_up(good(1)), late(Why::ClientLeft));
-        assert_eq!(acks.take_up(good(2)), late(Why::Untracked));
-        assert_eq!(acks.take_up(good(2)), None, "a second report changes nothing");
-    }
-
-    #[test]
-    fn giving_up_still_sees_what_has_come() {
-        let acks = acks();
-        let ack = acks.send(Topic::Events, b"k", b"v").expect("taken");
-        acks.take_up(good(0));
-        assert_eq!(ack.give_up(), Some(Ok(())));
-        assert_eq!(acks.take_up(good(0)), None);
-    }
-}
+mod tests;

@@ -37,6 +37,11 @@ pub struct Config {
     /// Set when browsers reach the edge over TLS.
     #[serde(default)]
     pub secure_cookie: bool,
+    #[serde(default)]
+    pub limits: crate::limits::Config,
+    /// A second listener that speaks TLS.
+    #[serde(default)]
+    pub tls: Option<crate::tls::Config>,
 }
 
 impl Config {
@@ -61,6 +66,7 @@ impl Config {
         if self.spool_mib < 32 {
             errors.push(format!("spool_mib {} is less than 32", self.spool_mib));
         }
+        errors.extend(self.limits.errors());
         if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
     }
 }

@@ -5,6 +5,7 @@ pub mod body;
 pub mod problem;
 
 use crate::event;
+use crate::limits::Standing;
 use crate::metrics::RouteName;
 use crate::redirect;
 use crate::worker::{Peer, Worker};
@@ -14,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use problem::{Kind, Problem};
+use schemas::id::KeyHash;
 use schemas::record::event::Action;
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -64,7 +66,7 @@ fn target(path: &str) -> Option<Target<'_>> {
 
 /// Never fails: what goes wrong is an answer too.
 pub async fn answer(worker: Rc<Worker>, peer: Peer, request: Request<Incoming>) -> Result<Reply, Infallible> {
-    let (name, result) = match admit::check(&request) {
+    let (name, result) = match admit::check(&request, &worker.hosts) {
         Err(problem) => (RouteName::Refused, Err(problem)),
         Ok(()) => dispatch(&worker, peer, request).await,
     };
@@ -80,14 +82,33 @@ async fn dispatch(worker: &Rc<Worker>, peer: Peer, request: Request<Incoming>) -
     let name = target.name();
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
     let result = match target {
-        Target::Redirect { code } if reading => redirect::redirect(worker, peer, code, &request).await,
-        Target::Events { action } if request.method() == Method::POST => event::receive(worker, action, request).await,
+        Target::Redirect { code } if reading => {
+            let over_limit = !worker.limits.click(peer.sender);
+            redirect::redirect(worker, Peer { over_limit, ..peer }, code, &request).await
+        }
+        Target::Events { action } if request.method() == Method::POST => match limited(worker, peer, &request) {
+            Ok(standing) => {
+                let result = event::receive(worker, action, request).await;
+                result.map(|mut reply| {
+                    standing.tell(&mut reply);
+                    reply
+                })
+            }
+            Err(problem) => Err(problem),
+        },
         Target::Health if reading => Ok(health(worker)),
         Target::Metrics if reading => Ok(text(StatusCode::OK, service::metrics::render())),
         Target::Events { .. } => Err(Problem::method_not_allowed("POST")),
         Target::Redirect { .. } | Target::Health | Target::Metrics => Err(Problem::method_not_allowed("GET, HEAD")),
     };
     (name, result)
+}
+
+/// What a request that a key authenticates counts for; before its body is read.
+fn limited<'w>(worker: &'w Worker, peer: Peer, request: &Request<Incoming>) -> Result<Standing<'w>, Problem> {
+    let given = request.headers().get("x-api-key").and_then(|key| key.to_str().ok());
+    let key = given.filter(|key| worker.routes.load().client(key).is_some()).map(KeyHash::of_api_key);
+    worker.limits.request(peer.sender, key.as_ref()).inspect_err(|_| worker.local.request_over())
 }
 
 /// Kafka's absence is no reason to take an edge out of service: visitors still get where they want.

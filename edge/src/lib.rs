@@ -9,9 +9,13 @@
 
 mod acks;
 mod config;
+mod connection;
 mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod ids;
+mod limits;
 mod metrics;
 mod recording;
 mod redirect;
@@ -19,6 +23,8 @@ mod routes;
 mod run;
 pub mod secrets;
 mod spool;
+mod tls;
+mod wire;
 mod worker;
 
 pub use config::Config;

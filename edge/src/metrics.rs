@@ -33,31 +33,41 @@ impl RouteName {
 pub struct Metrics {
     requests: RefCell<HashMap<(RouteName, u16), Counter>>,
     pub clicks: Counter,
+    /// Neither Kafka nor the spool had it in time.
     pub clicks_shed: Counter,
+    /// Too many waited already.
+    pub clicks_crowded: Counter,
     pub clicks_late: Counter,
     pub events_accepted: Counter,
     pub events_rejected: Counter,
     pub events_unavailable: Counter,
     pub events_late: Counter,
     pub rejected_lost: Counter,
+    /// All that one thread takes were open.
     pub connections_refused: Counter,
+    /// All that one address may have were open.
+    pub connections_limited: Counter,
     ack_seconds: Histogram,
 }
 
 impl Metrics {
     pub fn new() -> Metrics {
         let events = |result: &'static str| counter!("edge_events_total", "result" => result);
+        let shed = |reason: &'static str| counter!("edge_clicks_shed_total", "reason" => reason);
+        let refused = |reason: &'static str| counter!("edge_connections_refused_total", "reason" => reason);
         Metrics {
             requests: RefCell::default(),
             clicks: counter!("edge_clicks_total"),
-            clicks_shed: counter!("edge_clicks_shed_total"),
+            clicks_shed: shed("unavailable"),
+            clicks_crowded: shed("crowded"),
             clicks_late: counter!("edge_clicks_late_total"),
             events_accepted: events("accepted"),
             events_rejected: events("rejected"),
             events_unavailable: events("unavailable"),
             events_late: counter!("edge_events_late_total"),
             rejected_lost: counter!("edge_rejected_lost_total"),
-            connections_refused: counter!("edge_connections_refused_total"),
+            connections_refused: refused("full"),
+            connections_limited: refused("address"),
             ack_seconds: histogram!("edge_ack_seconds"),
         }
     }

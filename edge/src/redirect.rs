@@ -41,6 +41,10 @@ pub async fn redirect<B>(worker: &Worker, peer: Peer, code: &str, request: &Requ
         let routes = worker.routes.load();
         match routes.link(code) {
             Some(Link::Active(link)) => (link.clone(), routes.offset),
+            Some(Link::Inactive(link)) if peer.over_limit => {
+                worker.local.click_over();
+                return Err(leads_nowhere(link));
+            }
             Some(Link::Inactive(link)) => {
                 return Err(inactive(worker, link, code, request.headers(), now, routes.offset));
             }
@@ -48,8 +52,14 @@ pub async fn redirect<B>(worker: &Worker, peer: Peer, code: &str, request: &Requ
         }
     };
     let params = Params::from_query(request.uri().query());
+    if peer.over_limit {
+        if worker.local.click_over() {
+            uncounted(worker, &link, request.headers(), now, offset, "rate_limited", "network");
+        }
+        return found(link.campaign.destination.location(code, None, &params), None);
+    }
     if request.method() == Method::HEAD {
-        head_request(worker, &link, request.headers(), now, offset);
+        uncounted(worker, &link, request.headers(), now, offset, "head_request", "HEAD");
         return found(link.campaign.destination.location(code, None, &params), None);
     }
     let brought = cookie::journey(request.headers(), &worker.keys);
@@ -88,6 +98,7 @@ async fn record(worker: &Worker, click: &Click) -> bool {
     let key = key::journey(&click.tenant, &click.advertiser, click.journey_id);
     let started = Instant::now();
     let mut recording = Recording::send(&worker.acks, Topic::Clicks, key, codec::encode(click));
+    let crowded = recording.crowded;
     let mut acknowledged = recording.acknowledged(started + worker.spool_wait).await;
     if !acknowledged {
         recording.store();
@@ -96,6 +107,8 @@ async fn record(worker: &Worker, click: &Click) -> bool {
     if acknowledged {
         worker.metrics.acknowledged(started.elapsed());
         worker.metrics.clicks.increment(1);
+    } else if crowded {
+        worker.metrics.clicks_crowded.increment(1);
     } else {
         worker.metrics.clicks_shed.increment(1);
     }
@@ -117,8 +130,17 @@ fn found(location: String, set_cookie: Option<HeaderValue>) -> Result<Reply, Pro
     Ok(reply)
 }
 
-/// A HEAD goes where a GET would, and nobody looked at anything: it is recorded, not counted.
-fn head_request(worker: &Worker, link: &Arc<ActiveLink>, headers: &HeaderMap, now: Micros, offset: Offset) {
+/// A HEAD goes where a GET would, and nobody looked at anything: it is recorded, not counted. So is a click of a network
+/// that sends too many.
+fn uncounted(
+    worker: &Worker,
+    link: &Arc<ActiveLink>,
+    headers: &HeaderMap,
+    now: Micros,
+    offset: Offset,
+    reason: &str,
+    value: &str,
+) {
     let rejected = Rejected {
         rejected_id: worker.ids.borrow_mut().rejected(now),
         what: RejectedWhat::Click,
@@ -126,8 +148,8 @@ fn head_request(worker: &Worker, link: &Arc<ActiveLink>, headers: &HeaderMap, no
         advertiser: Some(link.campaign.advertiser.clone()),
         link: Some(link.code.to_string()),
         event_id: None,
-        reason: "head_request".into(),
-        value: "HEAD".into(),
+        reason: reason.into(),
+        value: value.into(),
         occurred_at: now,
         catalog_offset: offset,
         user_agent: header(headers, USER_AGENT),
@@ -158,6 +180,10 @@ fn inactive(
     };
     let journey: Option<JourneyId> = cookie::journey(headers, &worker.keys);
     worker.reject(&rejected, journey);
+    leads_nowhere(link)
+}
+
+fn leads_nowhere(link: &InactiveLink) -> Problem {
     Problem::new(Kind::InactiveLink, format!("the link leads nowhere now: {}", link.reason))
 }
 

@@ -3,6 +3,7 @@
 use crate::acks::Acks;
 use crate::config::Config;
 use crate::ids::{self, Ids};
+use crate::limits::{Limits, Local};
 use crate::metrics::Metrics;
 use crate::redirect::cookie::CookieStyle;
 use crate::routes::Routes;
@@ -10,6 +11,7 @@ use crate::routes::keeper::{Keeper, Source};
 use crate::routes::snapshot;
 use crate::secrets::{self, SecretsError};
 use crate::spool::{FolderError, Spool};
+use crate::tls::{Tls, TlsError};
 use crate::worker::{self, Worker};
 use arc_swap::ArcSwap;
 use kafka::KafkaConfig;
@@ -54,6 +56,8 @@ pub enum Error {
     Spool(#[from] FolderError),
     #[error("cannot listen on {address}: {error}")]
     Listen { address: SocketAddr, error: io::Error },
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     #[error("cannot start a worker: {0}")]
     Worker(io::Error),
     #[error("no random bytes from the system: {0}")]
@@ -176,20 +180,26 @@ fn open_catalog(kafka: &KafkaConfig, producer: &EdgeProducer, shutdown: &Shutdow
 /// The listeners and their threads; apart from `run` so that tests serve without Kafka.
 pub(crate) fn serve(shared: Shared, on_ready: impl FnOnce(SocketAddr)) -> Result<(), Error> {
     let count = shared.config.threads.get();
-    check_free(shared.config.listen)?;
-    let first = listen(shared.config.listen)?;
-    let not_listening = |error| Error::Listen { address: shared.config.listen, error };
-    let address = first.local_addr().map_err(not_listening)?;
-    let mut listeners = vec![first];
-    for _ in 1..count {
-        listeners.push(listen(address)?);
+    let limits = Arc::new(Limits::new(&shared.config.limits, count));
+    let tls = shared.config.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
+    let (address, listeners) = listen_all(shared.config.listen, count)?;
+    let mut secured = match &shared.config.tls {
+        Some(tls) => {
+            let (address, listeners) = listen_all(tls.listen, count)?;
+            tracing::info!(%address, "edge listens with TLS");
+            listeners.into_iter()
+        }
+        None => Vec::new().into_iter(),
+    };
+    if let Some(tls) = &tls {
+        tls.clone().watch(shared.shutdown.clone()).map_err(Error::Worker)?;
     }
     let mut threads = Vec::new();
     for (index, listener) in (0..count).zip(listeners) {
-        let for_thread = shared.clone();
+        let (for_thread, limits, secured) = (shared.clone(), limits.clone(), secured.next().zip(tls.clone()));
         let thread = std::thread::Builder::new()
             .name(format!("edge-{index}"))
-            .spawn(move || work(&for_thread, index, listener))
+            .spawn(move || work(&for_thread, limits, index, listener, secured))
             .map_err(Error::Worker);
         match thread {
             Ok(thread) => threads.push(thread),
@@ -206,6 +216,18 @@ pub(crate) fn serve(shared: Shared, on_ready: impl FnOnce(SocketAddr)) -> Result
     results.collect::<Vec<_>>().into_iter().collect()
 }
 
+/// A listener for each worker; the kernel spreads connections over them.
+fn listen_all(address: SocketAddr, count: u16) -> Result<(SocketAddr, Vec<TcpListener>), Error> {
+    check_free(address)?;
+    let first = listen(address)?;
+    let address = first.local_addr().map_err(|error| Error::Listen { address, error })?;
+    let mut listeners = vec![first];
+    for _ in 1..count {
+        listeners.push(listen(address)?);
+    }
+    Ok((address, listeners))
+}
+
 /// Listeners that share an address would share it with another edge too, which nobody would notice.
 fn check_free(address: SocketAddr) -> Result<(), Error> {
     let probe = || -> io::Result<()> {
@@ -216,7 +238,7 @@ fn check_free(address: SocketAddr) -> Result<(), Error> {
     probe().map_err(|error| Error::Listen { address, error })
 }
 
-/// One listener of several on an address: the kernel spreads connections over them.
+/// One listener of several on an address.
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     let open = || -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -230,26 +252,45 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     open().map_err(|error| Error::Listen { address, error })
 }
 
-fn work(shared: &Shared, index: u16, listener: TcpListener) -> Result<(), Error> {
+fn work(
+    shared: &Shared,
+    limits: Arc<Limits>,
+    index: u16,
+    listener: TcpListener,
+    secured: Option<(TcpListener, Arc<Tls>)>,
+) -> Result<(), Error> {
     // A worker that ends on its own takes the others with it: half an edge would go unnoticed.
     let _stop = StopOthers(&shared.shutdown);
     let runtime =
         Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).map_err(Error::Worker)?;
+    let metrics = Rc::new(Metrics::new());
+    let for_acks = metrics.clone();
+    let acks =
+        Acks::new(shared.producer.clone(), index, shared.spool.clone(), shared.config.spool_wait.0, move |said| {
+            worker::count(&for_acks, said)
+        });
     let worker = Worker {
         routes: shared.routes.clone(),
         keys: shared.keys.clone(),
-        acks: Acks::new(shared.producer.clone(), index, shared.spool.clone()),
+        acks,
         ids: RefCell::new(Ids::new().map_err(Error::NoRandom)?),
-        metrics: Rc::new(Metrics::new()),
+        metrics,
         cookie: CookieStyle::new(shared.config.cookie_domain.as_deref(), shared.config.secure_cookie),
         spool_wait: shared.config.spool_wait.0,
         acknowledge_wait: shared.config.acknowledge_wait.0,
+        limits,
+        local: Local::new(),
+        hosts: shared.config.limits.hosts.clone(),
+        head_time: shared.config.limits.head_time.0,
+        stop_time: shared.config.limits.stop_time.0,
         shutdown: shared.shutdown.clone(),
     };
     let mailbox = shared.producer.mailbox(index);
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Worker)?;
-        worker::serve(Rc::new(worker), listener, mailbox).await;
+        let asynchronous = |listener| tokio::net::TcpListener::from_std(listener).map_err(Error::Worker);
+        let plain = (asynchronous(listener)?, None);
+        let secured = secured.map(|(listener, tls)| asynchronous(listener).map(|listener| (listener, Some(tls))));
+        worker::serve(Rc::new(worker), plain, secured.transpose()?, mailbox).await;
         Ok(())
     })
 }

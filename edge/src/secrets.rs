@@ -29,6 +29,19 @@ pub enum SecretsError {
     Empty { path: PathBuf },
     #[error("no random bytes from the system: {0}")]
     NoRandom(getrandom::Error),
+    #[error("no certificate for {names:?}: {error}")]
+    NoCertificate { names: Vec<String>, error: rcgen::Error },
+}
+
+/// Writes a certificate for these names, signed by itself, and its key; never over existing ones. Clients trust it where
+/// they are told to.
+pub fn create_certificate(certificate: &Path, key: &Path, names: &[String]) -> Result<(), SecretsError> {
+    let made = rcgen::generate_simple_self_signed(names);
+    let made = made.map_err(|error| SecretsError::NoCertificate { names: names.to_vec(), error })?;
+    for (path, content) in [(key, made.signing_key.serialize_pem()), (certificate, made.cert.pem())] {
+        write_new(path, content.as_bytes()).map_err(|error| not_written(path, error))?;
+    }
+    Ok(())
 }
 
 /// Writes a file with one new key, mode 0600; never over an existing one.
@@ -36,14 +49,16 @@ pub fn create_mac_keys(path: &Path) -> Result<(), SecretsError> {
     let mut secret = [0_u8; SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(SecretsError::NoRandom)?;
     let line = format!("1 {}\n", hex(&secret));
-    write_new(path, line.as_bytes()).map_err(|error| {
-        let path = path.to_owned();
-        if error.kind() == io::ErrorKind::AlreadyExists {
-            SecretsError::Exists { path }
-        } else {
-            SecretsError::NotWritten { path, error }
-        }
-    })
+    write_new(path, line.as_bytes()).map_err(|error| not_written(path, error))
+}
+
+fn not_written(path: &Path, error: io::Error) -> SecretsError {
+    let path = path.to_owned();
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        SecretsError::Exists { path }
+    } else {
+        SecretsError::NotWritten { path, error }
+    }
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -72,14 +72,23 @@ fn reported(outcome: Outcome) -> State {
     }
 }
 
-/// Bytes on their way to the spool's thread.
+/// Bytes on their way to the spool's thread, and those that it has.
 #[derive(Default)]
-struct Queued(AtomicUsize);
+struct Queued {
+    coming: AtomicUsize,
+    /// In segments, as of a moment ago.
+    used: AtomicU64,
+    most: u64,
+}
 
 impl Queued {
-    fn enter(&self, bytes: usize) -> bool {
-        let before = self.0.fetch_add(bytes, Ordering::Relaxed);
-        let fits = before + bytes <= QUEUED_BYTES;
+    /// Clicks leave the last part of the queue and of the disk to events.
+    fn enter(&self, topic: Topic, bytes: usize) -> bool {
+        let most = if topic == Topic::Clicks { QUEUED_BYTES / 2 } else { QUEUED_BYTES };
+        let before = self.coming.fetch_add(bytes, Ordering::Relaxed);
+        let held = self.used.load(Ordering::Relaxed) + (before + bytes) as u64;
+        let room = topic != Topic::Clicks || held <= self.most / 10 * 9;
+        let fits = before + bytes <= most && room;
         if !fits {
             self.leave(bytes);
         }
@@ -87,7 +96,7 @@ impl Queued {
     }
 
     fn leave(&self, bytes: usize) {
-        self.0.fetch_sub(bytes, Ordering::Relaxed);
+        self.coming.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -141,7 +150,7 @@ impl Spool {
         let mut folder = Folder::open(path)?;
         let recover::Recovered { ledger, number } = recover::recover(&mut folder)?;
         let (commands, receiver) = mpsc::channel();
-        let queued = Arc::new(Queued::default());
+        let queued = Arc::new(Queued { most: most_bytes, ..Queued::default() });
         let owner = Owner {
             log: Log::new(folder, number, most_bytes),
             ledger,
@@ -167,7 +176,8 @@ impl Spool {
     #[cfg(test)]
     pub fn pretended() -> (Spool, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel();
-        (Spool { commands, tickets: Arc::default(), queued: Arc::default() }, receiver)
+        let queued = Arc::new(Queued { most: 1 << 30, ..Queued::default() });
+        (Spool { commands, tickets: Arc::default(), queued }, receiver)
     }
 
     /// Begins to store a record. Where the producer has it too, `reported` must be called once. None: refused, and
@@ -183,7 +193,7 @@ impl Spool {
         };
         let entry = Incoming { topic, key, value, state };
         let bytes = entry.bytes();
-        if !self.queued.enter(bytes) {
+        if !self.queued.enter(topic, bytes) {
             return None;
         }
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);

@@ -1,15 +1,14 @@
 //! One worker thread: its listener, its connections, and all that they share.
 
 use crate::acks::{Acks, Unawaited, Why};
-use crate::http;
+use crate::connection;
 use crate::ids::Ids;
+use crate::limits::{Limits, Local, Sender};
 use crate::metrics::Metrics;
 use crate::redirect::cookie::CookieStyle;
 use crate::routes::Routes;
+use crate::tls::Tls;
 use arc_swap::ArcSwap;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use kafka::producer::Mailbox;
 use schemas::id::{IpHash, JourneyId};
 use schemas::record::rejected::Rejected;
@@ -26,18 +25,10 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-/// For a request's head, and between two requests of a connection: longer than a browser waits before it opens another.
-const HEAD_TIME: Duration = Duration::from_secs(15);
-/// Bytes of a request's head: room for large cookies of a shared domain beside an 8 KB target.
-const HEAD_BYTES: usize = 32 * 1024;
-/// Bytes read ahead of what is asked for, per connection.
-const BUFFER_BYTES: usize = 64 * 1024;
 /// Connections of one thread: some 15 KB each.
 const CONNECTIONS: usize = 20_000;
 /// After an accept that failed, most often for want of file descriptors: others have to close first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// What requests under way get beyond the wait for Kafka, when the edge stops.
-const STOP_TIME: Duration = Duration::from_secs(3);
 /// For the reports of what nobody waits for any more, when the edge stops.
 const FLUSH: Duration = Duration::from_secs(5);
 const REPORT_CHECK: Duration = Duration::from_millis(10);
@@ -51,6 +42,14 @@ pub struct Worker {
     pub cookie: CookieStyle,
     pub spool_wait: Duration,
     pub acknowledge_wait: Duration,
+    pub limits: Arc<Limits>,
+    pub local: Local,
+    /// Host names that are answered; none: all.
+    pub hosts: Vec<String>,
+    /// For a request's head, and between two requests of a connection.
+    pub head_time: Duration,
+    /// What requests under way get beyond the wait for Kafka, when the edge stops.
+    pub stop_time: Duration,
     pub shutdown: Shutdown,
 }
 
@@ -58,15 +57,18 @@ pub struct Worker {
 #[derive(Clone, Copy)]
 pub struct Peer {
     pub ip_hash: IpHash,
+    pub sender: Sender,
+    /// It sends more clicks than are counted.
+    pub over_limit: bool,
 }
 
 impl Peer {
-    fn new(address: IpAddr, keys: &MacKeys) -> Peer {
+    fn new(address: IpAddr, keys: &MacKeys, limits: &Limits) -> Peer {
         let ip_hash = match address.to_canonical() {
             IpAddr::V4(address) => keys.hash_ip(&address.octets()),
             IpAddr::V6(address) => keys.hash_ip(&address.octets()),
         };
-        Peer { ip_hash }
+        Peer { ip_hash, sender: limits.sender(address), over_limit: false }
     }
 }
 
@@ -82,26 +84,20 @@ impl Worker {
     }
 }
 
+/// A listener, and what is spoken on it.
+pub type Listener = (TcpListener, Option<Arc<Tls>>);
+
 /// Serves until shutdown, then until all connections are answered or their time is over.
-pub async fn serve(worker: Rc<Worker>, listener: TcpListener, mailbox: Arc<Mailbox>) {
-    let metrics = worker.metrics.clone();
-    tokio::task::spawn_local(worker.acks.clone().run(mailbox, move |said| count(&metrics, said)));
+pub async fn serve(worker: Rc<Worker>, plain: Listener, secured: Option<Listener>, mailbox: Arc<Mailbox>) {
+    tokio::task::spawn_local(worker.acks.clone().run(mailbox));
     let open = Rc::new(Open::default());
-    let mut stop = pin!(worker.shutdown.wait());
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = &mut stop => break,
-            accepted = listener.accept() => accepted,
-        };
-        take(&worker, &open, accepted).await;
-    }
-    // Who connected before the listener closes is answered too.
-    while let Ok(accepted @ Ok(_)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
-        take(&worker, &open, accepted).await;
-    }
-    drop(listener);
-    if tokio::time::timeout(worker.acknowledge_wait + STOP_TIME, open.none()).await.is_err() {
+    let secured = async {
+        if let Some(secured) = secured {
+            listen(&worker, &open, secured).await;
+        }
+    };
+    tokio::join!(listen(&worker, &open, plain), secured);
+    if tokio::time::timeout(worker.acknowledge_wait + worker.stop_time, open.none()).await.is_err() {
         tracing::warn!(connections = open.count.get(), "connections cut off at the end of their time");
     }
     // Whose report comes before the end needs no drain from the spool.
@@ -111,13 +107,38 @@ pub async fn serve(worker: Rc<Worker>, listener: TcpListener, mailbox: Arc<Mailb
     }
 }
 
-async fn take(worker: &Rc<Worker>, open: &Rc<Open>, accepted: std::io::Result<(TcpStream, SocketAddr)>) {
+async fn listen(worker: &Rc<Worker>, open: &Rc<Open>, (listener, tls): Listener) {
+    let mut stop = pin!(worker.shutdown.wait());
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            accepted = listener.accept() => accepted,
+        };
+        take(worker, open, accepted, &tls).await;
+    }
+    // Who connected before the listener closes is answered too.
+    while let Ok(accepted @ Ok(_)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
+        take(worker, open, accepted, &tls).await;
+    }
+}
+
+type Accepted = std::io::Result<(TcpStream, SocketAddr)>;
+
+async fn take(worker: &Rc<Worker>, open: &Rc<Open>, accepted: Accepted, tls: &Option<Arc<Tls>>) {
     match accepted {
         Ok(_) if open.count.get() >= CONNECTIONS => worker.metrics.connections_refused.increment(1),
         Ok((stream, address)) => {
-            let guard = open.enter();
-            let peer = Peer::new(address.ip(), &worker.keys);
-            tokio::task::spawn_local(connection(worker.clone(), peer, stream, guard));
+            let peer = Peer::new(address.ip(), &worker.keys, &worker.limits);
+            if !worker.local.connected(&worker.limits, peer.sender) {
+                return worker.metrics.connections_limited.increment(1);
+            }
+            let (worker, tls, guard) = (worker.clone(), tls.clone(), open.enter());
+            tokio::task::spawn_local(async move {
+                connection::serve(worker.clone(), peer, stream, tls).await;
+                worker.local.disconnected(peer.sender);
+                drop(guard);
+            });
         }
         Err(error) => {
             tracing::warn!(%error, "connection not accepted");
@@ -126,34 +147,8 @@ async fn take(worker: &Rc<Worker>, open: &Rc<Open>, accepted: std::io::Result<(T
     }
 }
 
-async fn connection(worker: Rc<Worker>, peer: Peer, stream: TcpStream, _open: Guard) {
-    // Answers are one write each; waiting to fill a packet would only delay them.
-    let _ = stream.set_nodelay(true);
-    let shutdown = worker.shutdown.clone();
-    let service = service_fn(move |request| http::answer(worker.clone(), peer, request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_header_size(HEAD_BYTES)
-        .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    let result = tokio::select! {
-        biased;
-        result = &mut connection => result,
-        () = shutdown.wait() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = result {
-        // The other side's doing: gone, too slow, or no HTTP.
-        tracing::debug!(%error, "connection");
-    }
-}
-
 /// What is said about records that nobody waits for any more.
-fn count(metrics: &Metrics, said: Unawaited) {
+pub fn count(metrics: &Metrics, said: Unawaited) {
     let delivered = said.outcome.is_ok();
     match (said.topic, said.why) {
         (Topic::Clicks, Why::GaveUp) if delivered => metrics.clicks_late.increment(1),

@@ -25,6 +25,8 @@ pub enum Kind {
     UnsupportedMediaType,
     BodyTooLarge,
     BodyTimeout,
+    MisdirectedRequest,
+    RateLimited,
     MalformedJson,
     InvalidEvent,
     InvalidBatch,
@@ -47,6 +49,10 @@ impl Kind {
             }
             Kind::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
             Kind::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body-timeout", "Body not received in time"),
+            Kind::MisdirectedRequest => {
+                (StatusCode::MISDIRECTED_REQUEST, "misdirected-request", "Host not served here")
+            }
+            Kind::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
             Kind::MalformedJson => (StatusCode::BAD_REQUEST, "malformed-json", "Malformed JSON"),
             Kind::InvalidEvent => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-event", "Event not accepted"),
             Kind::InvalidBatch => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-batch", "No event of the batch accepted"),
@@ -67,7 +73,7 @@ struct Parts {
     detail: String,
     errors: Vec<FieldError>,
     results: Option<Value>,
-    header: Option<(HeaderName, HeaderValue)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The members of RFC 9457 in its order, and ours.
@@ -86,26 +92,28 @@ struct Body<'a> {
 impl Problem {
     pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
         let detail = detail.into();
-        Problem(Box::new(Parts { kind, detail, errors: Vec::new(), results: None, header: None }))
+        Problem(Box::new(Parts { kind, detail, errors: Vec::new(), results: None, headers: Vec::new() }))
     }
 
     pub fn method_not_allowed(allow: &'static str) -> Problem {
         let problem = Problem::new(Kind::MethodNotAllowed, format!("this path answers {allow}"));
-        problem.with_header(ALLOW, allow)
+        problem.with_header(ALLOW, HeaderValue::from_static(allow))
     }
 
     pub fn unauthorized(detail: &str) -> Problem {
-        Problem::new(Kind::Unauthorized, detail).with_header(WWW_AUTHENTICATE, "ApiKey realm=\"tributary\"")
+        let scheme = HeaderValue::from_static("ApiKey realm=\"tributary\"");
+        Problem::new(Kind::Unauthorized, detail).with_header(WWW_AUTHENTICATE, scheme)
     }
 
     /// To be sent again, with the same ids: an event is never counted twice.
     pub fn unavailable() -> Problem {
         let detail = "not acknowledged in time; send it again with the same ids";
-        Problem::new(Kind::KafkaUnavailable, detail).with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+        let after = HeaderValue::from_static(RETRY_AFTER_SECONDS);
+        Problem::new(Kind::KafkaUnavailable, detail).with_header(RETRY_AFTER, after)
     }
 
-    fn with_header(mut self, name: HeaderName, value: &'static str) -> Problem {
-        self.0.header = Some((name, HeaderValue::from_static(value)));
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Problem {
+        self.0.headers.push((name, value));
         self
     }
 
@@ -137,9 +145,7 @@ impl Problem {
         let headers = reply.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some((name, value)) = parts.header {
-            headers.insert(name, value);
-        }
+        headers.extend(parts.headers);
         reply
     }
 }

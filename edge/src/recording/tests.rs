@@ -20,7 +20,8 @@ impl Bench {
         let config = KafkaConfig { bootstrap: "127.0.0.1:1".into(), prefix: String::new(), development: true };
         let producer = Arc::new(EdgeProducer::start(&config, 1).expect("starts without Kafka"));
         let (spool, commands) = Spool::pretended();
-        Bench { acks: Acks::new(producer, 0, spool), spool: commands }
+        let wait = Duration::from_millis(20);
+        Bench { acks: Acks::new(producer, 0, spool, wait, |_| {}), spool: commands }
     }
 
     fn send(&self) -> Recording {
@@ -45,6 +46,20 @@ impl Bench {
         match self.spool.try_recv() {
             Ok(Command::Reported { ticket, outcome }) => Some((ticket, outcome.is_ok())),
             _ => None,
+        }
+    }
+}
+
+impl Bench {
+    /// Sends until acknowledgements are overdue for so long that Kafka is not waited for any more; how many.
+    async fn give_up_on_kafka(&self) -> usize {
+        loop {
+            let sent = self.acks.under_way();
+            let mut recording = self.send();
+            if self.acks.under_way() == sent {
+                return sent;
+            }
+            assert!(!recording.acknowledged(soon()).await, "nothing came");
         }
     }
 }
@@ -141,5 +156,70 @@ fn what_kafka_refused_at_once_is_the_spool_s_alone() {
             assert_eq!(recording.durable(soon()).await, stored);
             assert_eq!(bench.heard(), None, "there is no record that could be reported");
         }
+    });
+}
+
+#[test]
+fn once_an_acknowledgement_is_overdue_the_spool_alone_has_the_next_record_at_once() {
+    run(async {
+        let bench = Bench::new();
+        let sent = bench.give_up_on_kafka().await;
+        let began = Instant::now();
+        let mut second = bench.send();
+        assert!(!second.acknowledged(began + Duration::from_secs(10)).await);
+        assert!(began.elapsed() < Duration::from_secs(5), "no wait");
+        assert_eq!(bench.acks.under_way(), sent, "the producer was not asked");
+        second.store();
+        bench.stored().1.send(true).expect("somebody waits");
+        assert!(second.durable(soon()).await);
+        assert_eq!(bench.heard(), None, "the drain brings it to Kafka");
+    });
+}
+
+#[test]
+fn where_the_spool_refuses_too_an_event_asks_kafka_and_a_click_does_not_wait() {
+    run(async {
+        for (topic, stored) in [(Topic::Events, Some(false)), (Topic::Clicks, Some(false)), (Topic::Clicks, None)] {
+            let bench = Bench::new();
+            let sent = bench.give_up_on_kafka().await;
+            let mut second = Recording::send(&bench.acks, topic, "key".into(), b"value".to_vec());
+            second.store();
+            match stored {
+                Some(stored) => bench.stored().1.send(stored).expect("somebody waits"),
+                None => drop(bench.stored()),
+            }
+            let until = Instant::now() + Duration::from_secs(10);
+            if topic == Topic::Clicks {
+                assert!(!second.durable(until).await);
+                assert!(Instant::now() + Duration::from_secs(5) < until, "no wait");
+                continue;
+            }
+            let acks = bench.acks.clone();
+            let report = async {
+                while acks.under_way() <= sent {
+                    tokio::task::yield_now().await;
+                }
+                acks.report(Report { slot: sent as u32, outcome: Ok(()) });
+            };
+            assert!(tokio::join!(second.durable(until), report).0);
+        }
+    });
+}
+
+#[test]
+fn clicks_are_shed_when_too_many_wait_and_events_are_not() {
+    run(async {
+        let bench = Bench::new();
+        let click = || Recording::send(&bench.acks, Topic::Clicks, "key".into(), b"value".to_vec());
+        let mut waiting: Vec<Recording> = (0..4096).map(|_| click()).collect();
+        assert!(waiting.iter().all(|one| !one.crowded));
+        let mut shed = click();
+        assert!(shed.crowded && !shed.acknowledged(soon()).await);
+        shed.store();
+        assert!(!shed.durable(soon()).await && bench.spool.try_recv().is_err());
+        assert_eq!(bench.acks.under_way(), 4096);
+        assert!(!bench.send().crowded);
+        waiting.pop();
+        assert!(!click().crowded);
     });
 }

@@ -12,6 +12,7 @@ use kafka::KafkaConfig;
 use metrics::{counter, gauge};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,10 @@ const BUSY: Duration = Duration::from_millis(5);
 const IDLE: Duration = Duration::from_secs(1);
 /// Between two rounds of notes, deletions and figures. A crash between two has so much looked for in Kafka again.
 const TIDY: Duration = Duration::from_millis(100);
+/// After a commit the disk rests as long as that took, for what else is on it, Kafka most often; what Kafka has meanwhile
+/// needs no commit.
+const PACE: u32 = 2;
+const LONGEST_PAUSE: Duration = Duration::from_millis(25);
 /// A segment whose entries are all closed is kept so long for others to come.
 const LINGER: Duration = Duration::from_secs(1);
 /// At the end, for reports of what was sent from the spool.
@@ -45,21 +50,32 @@ pub struct Owner<D: Disk> {
 impl<D: Disk> Owner<D> {
     pub fn run(mut self, commands: &Receiver<Command>) {
         let mut tidied = Instant::now();
-        let mut group = Vec::new();
+        let mut next_commit = Instant::now();
+        let (mut group, mut bytes) = (Vec::new(), 0);
         let mut stopping = false;
         while !stopping {
-            match commands.recv_timeout(if self.busy() { BUSY } else { IDLE }) {
-                Ok(command) => group.push(command),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => stopping = true,
+            let wait = if self.busy() { BUSY } else { IDLE };
+            let pause = next_commit.saturating_duration_since(Instant::now());
+            if !pause.is_zero() {
+                std::thread::sleep(pause.min(BUSY));
+            } else if group.is_empty() {
+                match commands.recv_timeout(wait) {
+                    Ok(command) => group.push(command),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => stopping = true,
+                }
             }
-            let mut bytes = 0;
             while bytes < GROUP_BYTES {
                 let Ok(command) = commands.try_recv() else { break };
                 bytes += command.bytes();
                 group.push(command);
             }
-            stopping |= self.obey(&mut group);
+            let began = Instant::now();
+            if began >= next_commit || group.iter().any(|command| matches!(command, Command::Stop)) {
+                bytes = 0;
+                stopping |= self.obey(&mut group);
+                next_commit = began + PACE * began.elapsed().min(LONGEST_PAUSE);
+            }
             let now = Instant::now();
             self.drain.take_reports(&mut self.ledger, now);
             if !stopping {
@@ -93,6 +109,18 @@ impl<D: Disk> Owner<D> {
                 Command::Looked(resolved) => self.looked(resolved),
                 Command::Stop => stop = true,
             }
+        }
+        // What Kafka acknowledged before its turn came needs no disk, and nobody waits for it.
+        let acknowledged: HashSet<u64> =
+            heard.iter().filter(|(_, outcome)| outcome.is_ok()).map(|(ticket, _)| *ticket).collect();
+        if !acknowledged.is_empty() {
+            let needed: Vec<bool> = waiting.iter().map(|(ticket, _)| !acknowledged.contains(ticket)).collect();
+            let all = entries.len();
+            let mut at = needed.iter();
+            entries.retain(|_| at.next() == Some(&true));
+            let mut at = needed.iter();
+            waiting.retain(|_| at.next() == Some(&true));
+            counter!("edge_spool_spared_total").increment((all - entries.len()) as u64);
         }
         if !entries.is_empty() {
             let stored = self.log.commit(&mut self.ledger, &entries, ids::now(), Instant::now());
@@ -143,6 +171,7 @@ impl<D: Disk> Owner<D> {
     }
 
     fn show(&self) {
+        self.queued.used.store(self.ledger.bytes(), Ordering::Relaxed);
         gauge!("edge_spool_records").set(self.ledger.open() as f64);
         gauge!("edge_spool_bytes").set(self.ledger.bytes() as f64);
         let age = self.ledger.oldest().map_or(0, |oldest| ids::now().0.saturating_sub(oldest.0));

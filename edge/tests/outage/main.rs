@@ -1,6 +1,7 @@
 //! Kafka slow, away, and the edge killed meanwhile (P1): what was acknowledged is in Kafka in the end, once; the
 //! client's own list of acknowledged ids is the oracle.
 
+mod overload;
 mod site;
 
 use site::{Answer, Site, limit_files};
@@ -18,6 +19,13 @@ fn alone() -> MutexGuard<'static, ()> {
 #[ignore = "the other tests run it as a process"]
 fn a_process_of_the_other_tests() {
     site::process();
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn overload() {
+    let _alone = alone();
+    overload::measure();
 }
 
 /// What a client was told that we have.
@@ -105,6 +113,81 @@ fn what_is_acknowledged_while_kafka_is_away_is_in_kafka_once_though_the_edge_is_
     site.start_kafka();
     each_once(&site, &ids);
     assert_eq!(ids.len(), 2 + 3 * (80 + 200));
+    site.stop_edge();
+}
+
+/// A wait so long that nobody could take it for another.
+const LONG_WAIT: &str = "spool_wait = \"600ms\"\nacknowledge_wait = \"5s\"";
+
+#[test]
+fn while_kafka_is_away_nobody_waits_for_it_and_afterwards_it_has_every_record_first() {
+    let _alone = alone();
+    let mut site = Site::with(LONG_WAIT);
+    site.start_edge();
+    let mut told = Acknowledged::new(&site);
+    assert!(told.click().token().is_some());
+    site.wait_for("an empty spool", || site.segments() == 0);
+    site.signal_kafka("STOP");
+    // Each of two threads finds out for itself, after three waits.
+    let mut waits: Vec<Duration> = (0..60).map(|_| told.click().took).collect();
+    waits.sort_unstable();
+    println!("a click while Kafka stands still: median {:?}, slowest {:?}", waits[30], waits[59]);
+    assert!(waits[59] >= Duration::from_millis(600), "the first one waits: {:?}", waits[59]);
+    let waited = waits.iter().filter(|wait| **wait >= Duration::from_millis(600)).count();
+    assert!(waited <= 8 && waits[30] < Duration::from_millis(300), "{waits:?}");
+    assert!(site.figure("edge_breaker_open") >= 1.0);
+
+    site.signal_kafka("CONT");
+    site.wait_for("Kafka to be trusted again", || {
+        assert!(told.click().token().is_some());
+        site.figure("edge_breaker_open") == 0.0
+    });
+    let before = site.figure("edge_spool_stored_total");
+    for number in 0..30 {
+        assert!(told.click().token().is_some());
+        assert_eq!(told.event(&format!("after-{number}")).status, 202);
+    }
+    assert_eq!(site.figure("edge_spool_stored_total"), before);
+    let ids = told.ids;
+    each_once(&site, &ids);
+    site.stop_edge();
+}
+
+#[test]
+fn an_edge_that_stops_answers_what_is_in_flight_though_kafka_stands_still() {
+    let _alone = alone();
+    let mut site = Site::with(LONG_WAIT);
+    site.start_edge();
+    let mut told = Acknowledged::new(&site);
+    assert!(told.click().token().is_some());
+    let mut ids = told.ids;
+    site.signal_kafka("STOP");
+    std::thread::scope(|scope| {
+        let site = &site;
+        let running: Vec<_> = (0..20)
+            .map(|number| {
+                scope.spawn(move || {
+                    let mut told = Acknowledged::new(site);
+                    if number % 2 == 0 {
+                        assert!(told.click().token().is_some());
+                    } else {
+                        assert_eq!(told.event(&format!("stop-{number}")).status, 202);
+                    }
+                    told.ids
+                })
+            })
+            .collect();
+        // All are there, and none is answered.
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(running.iter().all(|one| !one.is_finished()));
+        site::signal("TERM", site.edge_pid());
+        ids.extend(running.into_iter().flat_map(|one| one.join().expect("an answer")));
+    });
+    site.stopped();
+    assert_eq!(ids.len(), 21);
+    site.signal_kafka("CONT");
+    site.start_edge();
+    each_once(&site, &ids);
     site.stop_edge();
 }
 

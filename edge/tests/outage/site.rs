@@ -64,6 +64,11 @@ pub struct Site {
 
 impl Site {
     pub fn new() -> Site {
+        Site::with("")
+    }
+
+    /// With more of `[edge]`.
+    pub fn with(settings: &str) -> Site {
         let folder = tempfile::tempdir().expect("a folder");
         // A write beyond a limit on the size of files is to fail, as on a full disk, and not to end the process.
         let script = folder.path().join("process");
@@ -87,7 +92,7 @@ impl Site {
         let site = Site { folder, options, kafka, address: port, edge: None, log: Arc::default() };
         let text = format!(
             "[kafka]\nbootstrap = {:?}\nprefix = \"outage.\"\ndevelopment = true\n\
-             [edge]\nlisten = \"{}\"\nmac_keys = {:?}\nspool_dir = {:?}\nthreads = 2\n",
+             [edge]\nlisten = \"{}\"\nmac_keys = {:?}\nspool_dir = {:?}\nthreads = 2\n{settings}\n",
             site.kafka.bootstrap,
             site.address,
             secrets.join("mac-keys"),
@@ -138,6 +143,10 @@ impl Site {
         self.wait_for("the edge", || self.get("/health").is_some_and(|answer| answer.status == 200));
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn edge_pid(&self) -> u32 {
         self.edge.as_ref().expect("runs").id()
     }
@@ -151,8 +160,13 @@ impl Site {
 
     /// SIGTERM; it must end by itself.
     pub fn stop_edge(&mut self) {
+        signal("TERM", self.edge_pid());
+        self.stopped();
+    }
+
+    /// It was told to stop.
+    pub fn stopped(&mut self) {
         let mut edge = self.edge.take().expect("runs");
-        signal("TERM", edge.id());
         assert!(edge.wait().expect("an end").success());
     }
 
