@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use kafka::KafkaConfig;
+use schemas::id::KeyHash;
 use schemas::time::Micros;
 use schemas::topic::DEFAULT_PARTITIONS;
 use sinks::ClickHouseConfig;
@@ -14,6 +15,15 @@ pub enum Secrets {
     /// Generate what is missing; existing keys stay
     Init {
         /// Where the keys are kept, readable by their owner only
+        #[arg(long, default_value = "data/secrets")]
+        dir: PathBuf,
+    },
+    /// Print the secret with which the owner of an API key signs requests; it stands nowhere
+    Signing {
+        /// The API key's file, as the catalog file names it
+        #[arg(long, value_name = "FILE")]
+        key_file: PathBuf,
+        /// Where the MAC keys are kept
         #[arg(long, default_value = "data/secrets")]
         dir: PathBuf,
     },
@@ -40,6 +50,13 @@ impl Secrets {
         let dir = match self {
             Secrets::Init { dir } => dir,
             Secrets::Hash(hash) => return hash.execute(),
+            Secrets::Signing { key_file, dir } => {
+                let keys = edge::secrets::read_mac_keys(&dir.join("mac-keys"))?;
+                let api_key = std::fs::read_to_string(&key_file)
+                    .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", key_file.display()))?;
+                println!("{}", keys.signing_secret(KeyHash::of_api_key(api_key.trim())));
+                return Ok(());
+            }
         };
         let path = dir.join("mac-keys");
         if path.exists() {

@@ -2,6 +2,8 @@
 
 pub mod admit;
 pub mod body;
+pub mod coding;
+mod openapi;
 pub mod problem;
 
 use crate::event;
@@ -30,6 +32,11 @@ enum Target<'a> {
     Events {
         action: Option<Action>,
     },
+    Postback,
+    Pixel,
+    Collect,
+    Script,
+    OpenApi,
     Health,
     Metrics,
 }
@@ -39,27 +46,38 @@ impl Target<'_> {
         match self {
             Target::Redirect { .. } => RouteName::Redirect,
             Target::Events { .. } => RouteName::Events,
+            Target::Postback => RouteName::Postback,
+            Target::Pixel => RouteName::Pixel,
+            Target::Collect => RouteName::Collect,
+            Target::Script => RouteName::Script,
+            Target::OpenApi => RouteName::OpenApi,
             Target::Health => RouteName::Health,
             Target::Metrics => RouteName::Metrics,
         }
     }
 }
 
+/// All paths but the links'.
+const PATHS: [(&str, Target<'static>); 12] = [
+    ("/api/v1/events", Target::Events { action: None }),
+    ("/event/purchase", Target::Events { action: Some(Action::Purchase) }),
+    ("/event/add_to_cart", Target::Events { action: Some(Action::AddToCart) }),
+    ("/event/drop_off", Target::Events { action: Some(Action::DropOff) }),
+    ("/event/signup", Target::Events { action: Some(Action::Signup) }),
+    ("/postback", Target::Postback),
+    ("/collect", Target::Collect),
+    ("/pixel.gif", Target::Pixel),
+    ("/collect.js", Target::Script),
+    ("/openapi.json", Target::OpenApi),
+    ("/health", Target::Health),
+    ("/metrics", Target::Metrics),
+];
+
 fn target(path: &str) -> Option<Target<'_>> {
     if let Some(code) = path.strip_prefix("/r/") {
         return (!code.is_empty() && !code.contains('/')).then_some(Target::Redirect { code });
     }
-    let events = |action| Some(Target::Events { action });
-    match path {
-        "/api/v1/events" => events(None),
-        "/event/purchase" => events(Some(Action::Purchase)),
-        "/event/add_to_cart" => events(Some(Action::AddToCart)),
-        "/event/drop_off" => events(Some(Action::DropOff)),
-        "/event/signup" => events(Some(Action::Signup)),
-        "/health" => Some(Target::Health),
-        "/metrics" => Some(Target::Metrics),
-        _ => None,
-    }
+    PATHS.iter().find(|(known, _)| *known == path).map(|(_, target)| target.clone())
 }
 
 /// Never fails: what goes wrong is an answer too.
@@ -68,7 +86,10 @@ pub async fn answer(worker: Rc<Worker>, peer: Peer, request: Request<Incoming>) 
         Err(problem) => (RouteName::Refused, Err(problem)),
         Ok(()) => dispatch(&worker, peer, request).await,
     };
-    let reply = result.unwrap_or_else(Problem::into_reply);
+    let mut reply = result.unwrap_or_else(Problem::into_reply);
+    if matches!(name, RouteName::Pixel | RouteName::Collect | RouteName::Script | RouteName::OpenApi) {
+        event::browser::open_to_pages(&mut reply);
+    }
     worker.metrics.request(name, reply.status().as_u16());
     Ok(reply)
 }
@@ -82,10 +103,23 @@ async fn dispatch(worker: &Rc<Worker>, peer: Peer, request: Request<Incoming>) -
     let result = match target {
         Target::Redirect { code } if reading => redirect::redirect(worker, peer, code, &request).await,
         Target::Events { action } if request.method() == Method::POST => event::receive(worker, action, request).await,
+        Target::Postback if matches!(*request.method(), Method::GET | Method::POST) => {
+            event::postback::receive(worker, request).await
+        }
+        Target::Pixel if request.method() == Method::GET => Ok(event::browser::pixel(worker, &request).await),
+        Target::Collect if request.method() == Method::POST => event::browser::collect(worker, request).await,
+        Target::Collect if request.method() == Method::OPTIONS => Ok(event::browser::preflight()),
+        Target::Script if reading => Ok(event::browser::script(&request)),
+        Target::OpenApi if reading => Ok(openapi::reply()),
         Target::Health if reading => Ok(health(worker)),
         Target::Metrics if reading => Ok(text(StatusCode::OK, service::metrics::render())),
         Target::Events { .. } => Err(Problem::method_not_allowed("POST")),
-        Target::Redirect { .. } | Target::Health | Target::Metrics => Err(Problem::method_not_allowed("GET, HEAD")),
+        Target::Postback => Err(Problem::method_not_allowed("GET, POST")),
+        Target::Pixel => Err(Problem::method_not_allowed("GET")),
+        Target::Collect => Err(Problem::method_not_allowed("POST, OPTIONS")),
+        Target::Redirect { .. } | Target::Script | Target::OpenApi | Target::Health | Target::Metrics => {
+            Err(Problem::method_not_allowed("GET, HEAD"))
+        }
     };
     (name, result)
 }

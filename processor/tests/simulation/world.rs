@@ -192,6 +192,7 @@ pub fn purchase_naming(token: &Click, landing: &Click) -> Event {
         refund_of: None,
         to_customer: false,
         tie: None,
+        channel: schemas::record::event::Channel::Api,
     }
 }
 
