@@ -130,14 +130,18 @@ fn validate_only(request: &Request<Incoming>) -> Result<bool, Problem> {
     });
     let mut wanted = false;
     for given in [header, query].into_iter().flatten() {
-        match given {
-            b"true" | b"1" | b"" => wanted = true,
-            b"false" | b"0" => {}
-            // A typing error must not record what was to be tried only.
-            _ => return Err(Problem::new(Kind::BadRequest, format!("{VALIDATE_ONLY} is neither true nor false"))),
-        }
+        wanted |= is_true(given)?;
     }
     Ok(wanted)
+}
+
+/// A typing error must not record what was to be tried only.
+fn is_true(given: &[u8]) -> Result<bool, Problem> {
+    match given {
+        b"true" | b"1" | b"" => Ok(true),
+        b"false" | b"0" => Ok(false),
+        _ => Err(Problem::new(Kind::BadRequest, format!("{VALIDATE_ONLY} is neither true nor false"))),
+    }
 }
 
 /// Which of these a postback or a pixel does not read: they become properties.
@@ -152,8 +156,10 @@ pub fn unknown_parameters(
         let params = params::Params::read(&[query.as_bytes()]).expect("two parameters");
         let event =
             if path == "/postback" { postback::event_for_test(params) } else { browser::event_for_test(params) };
-        // What was read may be refused: nobody knows `x`.
-        event.is_ok_and(|event| event.get("properties").is_some_and(|properties| properties.get(name).is_some()))
+        // What was read may be refused, since nobody knows `x`, or is the name of a goal.
+        event.is_ok_and(|event| {
+            event["action"] != "custom" && event.get("properties").is_some_and(|kept| kept.get(name).is_some())
+        })
     };
     names.iter().filter(|name| left(name)).cloned().collect()
 }

@@ -43,7 +43,7 @@ enum Status {
 }
 
 pub async fn receive(worker: &Worker, request: Request<Incoming>) -> Result<Reply, Problem> {
-    let validate_only = super::validate_only(&request)?;
+    let mut validate_only = super::validate_only(&request)?;
     let query = request.uri().query().unwrap_or("").to_owned();
     let form = if request.method() == Method::POST {
         body::check_form(request.headers())?;
@@ -53,7 +53,10 @@ pub async fn receive(worker: &Worker, request: Request<Incoming>) -> Result<Repl
         bytes::Bytes::new()
     };
     let mut params = Params::read(&[query.as_bytes(), &form])?;
-    params.take(&[super::VALIDATE_ONLY]);
+    // In a form's body too.
+    if let Some(given) = params.take_value(&[super::VALIDATE_ONLY]) {
+        validate_only |= super::is_true(given.as_bytes())?;
+    }
     let token = params.take_value(&TOKEN).ok_or_else(|| Problem::unauthorized("no parameter token"))?;
     let (client, offset) = {
         let routes = worker.routes.load();

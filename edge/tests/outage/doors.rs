@@ -5,6 +5,7 @@ use crate::site::Site;
 use kafka::ends::Ends;
 use kafka::group::Place;
 use schemas::codec::{self, Record};
+use schemas::decimal::Amount;
 use schemas::record::event::{Channel, Event};
 use schemas::record::rejected::Rejected;
 use schemas::time::Micros;
@@ -100,7 +101,7 @@ fn what_comes_by_every_door_is_in_kafka_as_what_it_is() {
     assert_eq!(postbacks.len(), 2);
     assert!(postbacks.iter().all(|event| event.event_id == postbacks[0].event_id));
     assert!(postbacks.iter().all(|event| event.payload_hash == postbacks[0].payload_hash));
-    assert_eq!(postbacks[0].value.to_string(), "2.5");
+    assert_eq!(postbacks[0].value, Amount::parse("2.5").expect("a decimal"));
     assert_eq!(postbacks[0].properties.as_deref(), Some(r#"{"aff":"7"}"#));
     assert_eq!(postbacks[0].evidence[0].click_id, Some(site.keys().verify_token(&click).expect("ours").click));
     let rejected: BTreeSet<String> =

@@ -3,6 +3,7 @@
 use super::*;
 use crate::event::identity::Source;
 use crate::event::parse::{Context, parse};
+use schemas::decimal::Amount;
 use schemas::id::{ClickId, JourneyId};
 use schemas::offset::Offset;
 use schemas::record::event::Event;
@@ -69,8 +70,9 @@ fn networks_are_understood_in_their_own_words() {
         ("plus and percent", "click_id=T&payout=1&order_id=a+b%2Fc", "purchase", "1 USD", "a b/c"),
     ] {
         let event = good(query);
-        let found = format!("{} {}", event.value, event.currency.code());
-        assert_eq!((event.action.name(), found.as_str()), (action, value), "{network}");
+        let (amount, currency) = value.split_once(' ').expect("an amount and a currency");
+        assert_eq!((event.action.name(), event.currency.code()), (action, currency), "{network}");
+        assert_eq!(event.value, Amount::parse(amount).expect("a decimal"), "{network}");
         let synthetic = |order: &String| order.starts_with("click-");
         let shown = event.order_id.filter(|order| !synthetic(order)).unwrap_or_default();
         assert_eq!(shown, order, "{network}");

@@ -56,6 +56,8 @@ fn what_a_postback_cannot_say_is_refused_by_name() {
         (format!("HEAD /postback?{token}&order_id=O&payout=1"), "", "", 405, ""),
         ("POST /postback".to_owned(), form, "order_id=O&payout=1", 401, "unauthorized"),
         (format!("POST /postback?{token}"), "Content-Type: application/json\r\n", "{}", 415, "unsupported-media-type"),
+        (format!("POST /postback?{token}"), form, "order_id=O&payout=1&validate_only=1", 200, ""),
+        (format!("POST /postback?{token}"), form, "order_id=O&payout=1&validate_only=yes", 400, "bad-request"),
         (format!("POST /postback?{token}&payout=1"), form, "order_id=O&payout=2", 400, "bad-request"),
         (format!("POST /postback?{token}"), form, "order_id=%ff%00&payout=1", 422, "invalid-event"),
     ] {

@@ -42,7 +42,7 @@ fn a_signed_request_counts_once_and_its_nonce_names_its_events() {
     let id = answer.json()["event_id"].clone();
     assert_eq!(told(&post(&first, SALE)), is(409, "replayed"));
     // Signed anew it is the same event, by its nonce.
-    let again = post(&signed(SIGNED_KEY, "nonce-0000000001", 1, SALE), SALE);
+    let again = post(&signed(SIGNED_KEY, "nonce-0000000001", 100, SALE), SALE);
     assert_eq!((again.status(), &again.json()["event_id"]), (202, &id));
     let other = post(&signed(SIGNED_KEY, "nonce-0000000002", 0, SALE), SALE);
     assert_ne!(other.json()["event_id"], id);
