@@ -3,6 +3,7 @@
 use crate::budgets;
 use clap::Subcommand;
 use kafka::KafkaConfig;
+use schemas::id::KeyHash;
 use schemas::name::TenantId;
 use schemas::time::Micros;
 use schemas::topic::DEFAULT_PARTITIONS;
@@ -24,6 +25,15 @@ pub enum Secrets {
         /// Host names that browsers and clients ask for
         #[arg(required = true)]
         names: Vec<String>,
+        #[arg(long, default_value = "data/secrets")]
+        dir: PathBuf,
+    },
+    /// Print the secret with which the owner of an API key signs requests; it stands nowhere
+    Signing {
+        /// The API key's file, as the catalog file names it
+        #[arg(long, value_name = "FILE")]
+        key_file: PathBuf,
+        /// Where the MAC keys are kept
         #[arg(long, default_value = "data/secrets")]
         dir: PathBuf,
     },
@@ -54,6 +64,13 @@ impl Secrets {
                 let (certificate, key) = (dir.join("certificate.pem"), dir.join("certificate.key"));
                 edge::secrets::create_certificate(&certificate, &key, &names)?;
                 println!("created {} and {}", certificate.display(), key.display());
+                return Ok(());
+            }
+            Secrets::Signing { key_file, dir } => {
+                let keys = edge::secrets::read_mac_keys(&dir.join("mac-keys"))?;
+                let api_key = std::fs::read_to_string(&key_file)
+                    .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", key_file.display()))?;
+                println!("{}", keys.signing_secret(KeyHash::of_api_key(api_key.trim())));
                 return Ok(());
             }
         };

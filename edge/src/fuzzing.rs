@@ -1,19 +1,27 @@
 //! Doors of the parsers of what strangers send, for `tests/fuzz` alone: bytes in, and nothing to rely on comes out.
 
-use crate::event::field::Rows;
 use crate::event::identity::Source;
+use crate::event::params as form;
 use crate::event::parse::{self, Context};
+use crate::event::postback;
+use crate::event::rows::Rows;
+use crate::event::signature::{self, Signature};
+use crate::http::body::Format;
 use crate::redirect::destination::Destination;
 use crate::redirect::params::Params;
 use crate::routes::Client;
 use crate::spool::format;
 use crate::wire::Scan;
-use schemas::id::JourneyId;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use schemas::id::{JourneyId, KeyHash};
 use schemas::name::{AdvertiserId, ApiKeyId, TenantId};
 use schemas::offset::Offset;
+use schemas::record::catalog::KeyUse;
+use schemas::record::event::Channel;
 use schemas::time::Micros;
 use schemas::token::{self, MacKey, MacKeys};
 use schemas::topic::Topic;
+use serde_json::value::RawValue;
 
 pub struct Doors {
     keys: MacKeys,
@@ -27,6 +35,9 @@ impl Default for Doors {
             tenant: TenantId::new("default").expect("a name"),
             advertiser: AdvertiserId::new("acme").expect("a name"),
             api_key: ApiKeyId::new("acme-server").expect("a name"),
+            key_hash: KeyHash::of_api_key("secret"),
+            usage: KeyUse::Server,
+            signed: true,
         };
         let destination = "https://shop.example/{sub1}/p?a=1&x={click_id}&s={sub10}#{sub2}";
         Doors {
@@ -77,26 +88,55 @@ impl Doors {
         assert_eq!(host(with), host(without));
     }
 
-    /// A body of events.
+    /// A body of events, and the same as lines.
     pub fn events(&self, bytes: &[u8]) {
-        let Ok(text) = std::str::from_utf8(bytes) else { return };
-        let Ok(rows) = Rows::split(text) else { return };
-        let rows = match rows {
-            Rows::One(row) => vec![row],
-            Rows::Batch(rows) => rows,
-        };
-        for (index, row) in rows.into_iter().enumerate() {
-            let context = Context {
-                source: Source { client: &self.client, idempotency_key: Some("key"), row: index },
-                keys: &self.keys,
-                received_at: Micros(1_700_000_000_000_000),
-                catalog_offset: Offset(7),
-                action: None,
+        for format in [Format::Json, Format::Lines] {
+            let Ok(rows) = Rows::split(bytes, format) else { continue };
+            let rows = match rows {
+                Rows::One(row) => vec![Ok(row)],
+                Rows::Batch(rows) => rows,
             };
-            match parse::parse(row, &context) {
-                Ok(event) => drop(schemas::codec::encode(&event)),
-                Err(refused) => assert!(!refused.errors.is_empty()),
+            for (index, row) in rows.into_iter().enumerate() {
+                row.into_iter().for_each(|row| self.row(index, row, Channel::Api));
             }
+        }
+    }
+
+    fn row(&self, index: usize, row: &RawValue, channel: Channel) {
+        let context = Context {
+            source: Source { client: &self.client, idempotency_key: Some("key"), nonce: None, row: index },
+            keys: &self.keys,
+            received_at: Micros(1_700_000_000_000_000),
+            catalog_offset: Offset(7),
+            action: None,
+            channel,
+        };
+        match parse::parse(row, &context) {
+            Ok(event) => drop(schemas::codec::encode(&event)),
+            Err(refused) => assert!(!refused.errors.is_empty()),
+        }
+    }
+
+    /// A postback's parameters, by way of the event that they say.
+    pub fn postback(&self, bytes: &[u8]) {
+        let Ok(params) = form::Params::read(&[bytes]) else { return };
+        let Ok(event) = postback::event(params, &self.client, &self.keys) else { return };
+        let json = serde_json::Value::Object(event).to_string();
+        let row: &RawValue = serde_json::from_str(&json).expect("what was written as JSON");
+        self.row(0, row, Channel::Postback);
+    }
+
+    /// The three headers of a signed request, one on each line: nobody without the secret makes them up.
+    pub fn signature(&self, bytes: &[u8]) {
+        let names = [signature::TIMESTAMP, signature::NONCE, signature::SIGNATURE];
+        let values = bytes.split(|byte| *byte == b'\n').map(HeaderValue::from_bytes);
+        let headers: HeaderMap = names
+            .into_iter()
+            .zip(values)
+            .filter_map(|(name, value)| Some((HeaderName::from_static(name), value.ok()?)))
+            .collect();
+        if let Ok(Some(signature)) = Signature::read(&headers, true) {
+            assert!(signature.verify(&self.keys, self.client.key_hash, b"body", 1_700_000_000).is_err());
         }
     }
 

@@ -2,6 +2,8 @@
 
 pub mod admit;
 pub mod body;
+pub mod coding;
+mod openapi;
 pub mod problem;
 
 use crate::event;
@@ -16,6 +18,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use problem::{Kind, Problem};
 use schemas::id::KeyHash;
+use schemas::record::catalog::KeyUse;
 use schemas::record::event::Action;
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -32,6 +35,11 @@ enum Target<'a> {
     Events {
         action: Option<Action>,
     },
+    Postback,
+    Pixel,
+    Collect,
+    Script,
+    OpenApi,
     Health,
     Metrics,
 }
@@ -41,27 +49,38 @@ impl Target<'_> {
         match self {
             Target::Redirect { .. } => RouteName::Redirect,
             Target::Events { .. } => RouteName::Events,
+            Target::Postback => RouteName::Postback,
+            Target::Pixel => RouteName::Pixel,
+            Target::Collect => RouteName::Collect,
+            Target::Script => RouteName::Script,
+            Target::OpenApi => RouteName::OpenApi,
             Target::Health => RouteName::Health,
             Target::Metrics => RouteName::Metrics,
         }
     }
 }
 
+/// All paths but the links'.
+const PATHS: [(&str, Target<'static>); 12] = [
+    ("/api/v1/events", Target::Events { action: None }),
+    ("/event/purchase", Target::Events { action: Some(Action::Purchase) }),
+    ("/event/add_to_cart", Target::Events { action: Some(Action::AddToCart) }),
+    ("/event/drop_off", Target::Events { action: Some(Action::DropOff) }),
+    ("/event/signup", Target::Events { action: Some(Action::Signup) }),
+    ("/postback", Target::Postback),
+    ("/collect", Target::Collect),
+    ("/pixel.gif", Target::Pixel),
+    ("/collect.js", Target::Script),
+    ("/openapi.json", Target::OpenApi),
+    ("/health", Target::Health),
+    ("/metrics", Target::Metrics),
+];
+
 fn target(path: &str) -> Option<Target<'_>> {
     if let Some(code) = path.strip_prefix("/r/") {
         return (!code.is_empty() && !code.contains('/')).then_some(Target::Redirect { code });
     }
-    let events = |action| Some(Target::Events { action });
-    match path {
-        "/api/v1/events" => events(None),
-        "/event/purchase" => events(Some(Action::Purchase)),
-        "/event/add_to_cart" => events(Some(Action::AddToCart)),
-        "/event/drop_off" => events(Some(Action::DropOff)),
-        "/event/signup" => events(Some(Action::Signup)),
-        "/health" => Some(Target::Health),
-        "/metrics" => Some(Target::Metrics),
-        _ => None,
-    }
+    PATHS.iter().find(|(known, _)| *known == path).map(|(_, target)| target.clone())
 }
 
 /// Never fails: what goes wrong is an answer too.
@@ -70,7 +89,10 @@ pub async fn answer(worker: Rc<Worker>, peer: Peer, request: Request<Incoming>) 
         Err(problem) => (RouteName::Refused, Err(problem)),
         Ok(()) => dispatch(&worker, peer, request).await,
     };
-    let reply = result.unwrap_or_else(Problem::into_reply);
+    let mut reply = result.unwrap_or_else(Problem::into_reply);
+    if matches!(name, RouteName::Pixel | RouteName::Collect | RouteName::Script | RouteName::OpenApi) {
+        event::browser::open_to_pages(&mut reply);
+    }
     worker.metrics.request(name, reply.status().as_u16());
     Ok(reply)
 }
@@ -86,28 +108,49 @@ async fn dispatch(worker: &Rc<Worker>, peer: Peer, request: Request<Incoming>) -
             let over_limit = !worker.limits.click(peer.sender);
             redirect::redirect(worker, Peer { over_limit, ..peer }, code, &request).await
         }
-        Target::Events { action } if request.method() == Method::POST => match limited(worker, peer, &request) {
-            Ok(standing) => {
-                let result = event::receive(worker, action, request).await;
-                result.map(|mut reply| {
-                    standing.tell(&mut reply);
-                    reply
-                })
+        Target::Events { action } if request.method() == Method::POST => {
+            let key = request.headers().get("x-api-key").and_then(|key| key.to_str().ok());
+            match limited(worker, peer, key.map(|key| (key, KeyUse::Server))) {
+                Ok(standing) => standing.told(event::receive(worker, action, request).await),
+                Err(problem) => Err(problem),
             }
+        }
+        Target::Postback if matches!(*request.method(), Method::GET | Method::POST) => {
+            let token = event::postback::token(request.uri().query());
+            match limited(worker, peer, token.as_deref().map(|token| (token, KeyUse::Postback))) {
+                Ok(standing) => standing.told(event::postback::receive(worker, request).await),
+                Err(problem) => Err(problem),
+            }
+        }
+        // A page's key is public: whoever floods under it must not use up what others of its advertiser have.
+        Target::Pixel if request.method() == Method::GET => match limited(worker, peer, None) {
+            Ok(_) => Ok(event::browser::pixel(worker, &request).await),
+            Err(_) => Ok(event::browser::image("limited")),
+        },
+        Target::Collect if request.method() == Method::POST => match limited(worker, peer, None) {
+            Ok(standing) => standing.told(event::browser::collect(worker, request).await),
             Err(problem) => Err(problem),
         },
+        Target::Collect if request.method() == Method::OPTIONS => Ok(event::browser::preflight()),
+        Target::Script if reading => Ok(event::browser::script(&request)),
+        Target::OpenApi if reading => Ok(openapi::reply()),
         Target::Health if reading => Ok(health(worker)),
         Target::Metrics if reading => Ok(text(StatusCode::OK, service::metrics::render())),
         Target::Events { .. } => Err(Problem::method_not_allowed("POST")),
-        Target::Redirect { .. } | Target::Health | Target::Metrics => Err(Problem::method_not_allowed("GET, HEAD")),
+        Target::Postback => Err(Problem::method_not_allowed("GET, POST")),
+        Target::Pixel => Err(Problem::method_not_allowed("GET")),
+        Target::Collect => Err(Problem::method_not_allowed("POST, OPTIONS")),
+        Target::Redirect { .. } | Target::Script | Target::OpenApi | Target::Health | Target::Metrics => {
+            Err(Problem::method_not_allowed("GET, HEAD"))
+        }
     };
     (name, result)
 }
 
-/// What a request that a key authenticates counts for; before its body is read.
-fn limited<'w>(worker: &'w Worker, peer: Peer, request: &Request<Incoming>) -> Result<Standing<'w>, Problem> {
-    let given = request.headers().get("x-api-key").and_then(|key| key.to_str().ok());
-    let key = given.filter(|key| worker.routes.load().client(key).is_some()).map(KeyHash::of_api_key);
+/// What a request counts for, before its body is read: its key where that is known, else its network.
+fn limited<'w>(worker: &'w Worker, peer: Peer, given: Option<(&str, KeyUse)>) -> Result<Standing<'w>, Problem> {
+    let known = given.filter(|(key, of)| worker.routes.load().client(key, *of).is_some());
+    let key = known.map(|(key, _)| KeyHash::of_api_key(key));
     worker.limits.request(peer.sender, key.as_ref()).inspect_err(|_| worker.local.request_over())
 }
 

@@ -5,7 +5,8 @@
 //!
 //! **Architecture invariant (P1):** a 302 with a click token, or a 2xx to an event, is sent only after Kafka's
 //! acknowledgement by all in-sync replicas, or after the spool's fdatasync. One thread owns a connection and everything
-//! it waits for; threads share the index, the keys and the producer, and nothing that locks on a request's path.
+//! it waits for; threads share the index, the keys and the producer, and nothing that locks on a request's path but what
+//! they remember of signed requests and of such as have an Idempotency-Key (`memory`).
 
 mod acks;
 mod config;
@@ -16,6 +17,7 @@ pub mod fuzzing;
 mod http;
 mod ids;
 mod limits;
+mod memory;
 mod metrics;
 mod recording;
 mod redirect;

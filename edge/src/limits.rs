@@ -118,10 +118,14 @@ pub struct Standing<'a> {
 }
 
 impl Standing<'_> {
-    pub fn tell(&self, reply: &mut Reply) {
-        let Some((limit, left)) = self.limit else { return };
-        reply.headers_mut().insert(RATE_LIMIT_POLICY, limit.policy.clone());
-        limit.left(left).into_iter().for_each(|left| drop(reply.headers_mut().insert(RATE_LIMIT, left)));
+    /// Says in an answer how much is left.
+    pub fn told(&self, result: Result<Reply, Problem>) -> Result<Reply, Problem> {
+        let mut reply = result?;
+        if let Some((limit, left)) = self.limit {
+            reply.headers_mut().insert(RATE_LIMIT_POLICY, limit.policy.clone());
+            limit.left(left).into_iter().for_each(|left| drop(reply.headers_mut().insert(RATE_LIMIT, left)));
+        }
+        Ok(reply)
     }
 }
 

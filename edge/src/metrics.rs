@@ -10,6 +10,11 @@ use std::time::Duration;
 pub enum RouteName {
     Redirect,
     Events,
+    Postback,
+    Pixel,
+    Collect,
+    Script,
+    OpenApi,
     Health,
     Metrics,
     Unknown,
@@ -22,6 +27,11 @@ impl RouteName {
         match self {
             RouteName::Redirect => "redirect",
             RouteName::Events => "events",
+            RouteName::Postback => "postback",
+            RouteName::Pixel => "pixel",
+            RouteName::Collect => "collect",
+            RouteName::Script => "script",
+            RouteName::OpenApi => "openapi",
             RouteName::Health => "health",
             RouteName::Metrics => "metrics",
             RouteName::Unknown => "unknown",

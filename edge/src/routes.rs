@@ -9,7 +9,7 @@ use schemas::catalog::{AsOf, Catalog};
 use schemas::id::KeyHash;
 use schemas::name::{AdvertiserId, ApiKeyId, CampaignId, LinkCode, PublisherId, TenantId};
 use schemas::offset::Offset;
-use schemas::record::catalog::{CatalogEntry, EntityKind};
+use schemas::record::catalog::{CatalogEntry, EntityKind, KeyUse};
 use schemas::time::Micros;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,6 +62,10 @@ pub struct Client {
     pub tenant: TenantId,
     pub advertiser: AdvertiserId,
     pub api_key: ApiKeyId,
+    pub key_hash: KeyHash,
+    pub usage: KeyUse,
+    /// Only signed requests are taken.
+    pub signed: bool,
 }
 
 enum Campaign {
@@ -97,8 +101,9 @@ impl Routes {
         self.links.get(code)
     }
 
-    pub fn client(&self, api_key: &str) -> Option<&Arc<Client>> {
-        self.clients.get(&KeyHash::of_api_key(api_key))
+    /// Where the key is there for this use.
+    pub fn client(&self, api_key: &str, usage: KeyUse) -> Option<&Arc<Client>> {
+        self.clients.get(&KeyHash::of_api_key(api_key)).filter(|client| client.usage == usage)
     }
 
     pub fn count(&self) -> usize {
@@ -163,7 +168,14 @@ fn client((entry, key): (&CatalogEntry, &schemas::record::catalog::ApiKey)) -> O
     let api_key = ApiKeyId::new(&entry.id)
         .inspect_err(|error| tracing::warn!(api_key = entry.id, %error, "API key of the catalog passed over"))
         .ok()?;
-    let client = Client { tenant: entry.tenant.clone(), advertiser: key.advertiser.clone(), api_key };
+    let client = Client {
+        tenant: entry.tenant.clone(),
+        advertiser: key.advertiser.clone(),
+        api_key,
+        key_hash: key.hash,
+        usage: key.usage,
+        signed: key.signed,
+    };
     Some((key.hash, Arc::new(client)))
 }
 

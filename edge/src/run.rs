@@ -4,6 +4,7 @@ use crate::acks::Acks;
 use crate::config::Config;
 use crate::ids::{self, Ids};
 use crate::limits::{Limits, Local};
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::redirect::cookie::CookieStyle;
 use crate::routes::Routes;
@@ -71,6 +72,7 @@ pub enum Error {
 pub(crate) struct Shared {
     pub routes: Arc<ArcSwap<Routes>>,
     pub keys: Arc<MacKeys>,
+    pub memory: Arc<Memory>,
     pub producer: Arc<EdgeProducer>,
     pub spool: Spool,
     pub config: Config,
@@ -102,8 +104,9 @@ pub fn run(
             .name("edge-keeper".into())
             .spawn(move || keeper.run())
             .map_err(Error::Worker)?;
-        let producer = producer.clone();
-        let shared = Shared { routes, keys, producer, spool: spool.clone(), config, shutdown: shutdown.clone() };
+        let (producer, memory) = (producer.clone(), Arc::default());
+        let shared =
+            Shared { routes, keys, memory, producer, spool: spool.clone(), config, shutdown: shutdown.clone() };
         let served = serve(shared, on_ready);
         // Also where serving failed: the keeper and the catalog's thread stop with it.
         shutdown.request();
@@ -272,6 +275,7 @@ fn work(
     let worker = Worker {
         routes: shared.routes.clone(),
         keys: shared.keys.clone(),
+        memory: shared.memory.clone(),
         acks,
         ids: RefCell::new(Ids::new().map_err(Error::NoRandom)?),
         metrics,

@@ -4,6 +4,7 @@ use crate::acks::{Acks, Unawaited, Why};
 use crate::connection;
 use crate::ids::Ids;
 use crate::limits::{Limits, Local, Sender};
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::redirect::cookie::CookieStyle;
 use crate::routes::Routes;
@@ -36,6 +37,7 @@ const REPORT_CHECK: Duration = Duration::from_millis(10);
 pub struct Worker {
     pub routes: Arc<ArcSwap<Routes>>,
     pub keys: Arc<MacKeys>,
+    pub memory: Arc<Memory>,
     pub acks: Rc<Acks>,
     pub ids: RefCell<Ids>,
     pub metrics: Rc<Metrics>,

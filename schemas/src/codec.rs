@@ -80,7 +80,7 @@ macro_rules! records {
 records! {
     0 Click "click" ["1", "2"],
     1 Rejected "rejected" ["1"],
-    2 Event "event" ["1", "2", "3"],
+    2 Event "event" ["1", "2", "3", "4"],
     3 Candidates "candidates" ["1", "2"],
     4 Decision "decision" ["1", "2"],
     5 Attribution "attribution" ["1"],

@@ -4,7 +4,7 @@
 //! journey and MAC: 43 characters. The MAC is keyed BLAKE3 under a key derived per purpose, cut to 120 bits, so a cookie
 //! never passes for a token. The first key signs; all verify.
 
-use crate::id::{ClickId, CustomerId, IpHash, JourneyId};
+use crate::id::{ClickId, CustomerId, IpHash, JourneyId, KeyHash};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -21,6 +21,7 @@ pub struct MacKey {
     cookie: [u8; 32],
     customer: [u8; 32],
     ip: [u8; 32],
+    signing: [u8; 32],
 }
 
 impl MacKey {
@@ -31,6 +32,7 @@ impl MacKey {
             cookie: blake3::derive_key("tributary journey cookie v1", secret),
             customer: blake3::derive_key("tributary customer id v1", secret),
             ip: blake3::derive_key("tributary ip address v1", secret),
+            signing: blake3::derive_key("tributary request signing v1", secret),
         }
     }
 }
@@ -116,6 +118,17 @@ impl MacKeys {
         IpHash(keyed(&self.0[0].ip, &[address]))
     }
 
+    /// The secret with which the owner of an API key signs requests. It stands nowhere: who has the MAC keys can make it
+    /// from the key's hash, and a new API key has another one.
+    pub fn signing_secret(&self, key: KeyHash) -> String {
+        secret_of(&self.0[0], key)
+    }
+
+    /// That of each MAC key: a secret lives as long as the MAC key that it was made with.
+    pub fn signing_secrets(&self, key: KeyHash) -> impl Iterator<Item = String> {
+        self.0.iter().map(move |mac_key| secret_of(mac_key, key))
+    }
+
     fn check(&self, bytes: &[u8], secret: impl Fn(&MacKey) -> &[u8; 32]) -> Result<(), BadToken> {
         let key = self.0.iter().find(|key| key.id == bytes[0]).ok_or(BadToken::UnknownKey)?;
         let (signed, given) = bytes.split_at(bytes.len() - MAC_BYTES);
@@ -129,6 +142,12 @@ impl MacKeys {
 pub fn peek_click(text: &str) -> Result<ClickId, BadToken> {
     let bytes: [u8; TOKEN_BYTES] = decode(text)?;
     bytes[1..17].try_into().map(ClickId).map_err(|_| BadToken::Malformed)
+}
+
+/// As its owner gets it; the whole text is the key of the HMAC.
+fn secret_of(mac_key: &MacKey, key: KeyHash) -> String {
+    let bytes = blake3::keyed_hash(&mac_key.signing, &key.0);
+    format!("ts_{}", URL_SAFE_NO_PAD.encode(bytes.as_bytes()))
 }
 
 fn mac(key: &[u8; 32], bytes: &[u8]) -> [u8; MAC_BYTES] {
@@ -183,6 +202,16 @@ mod tests {
         assert_eq!(keys.verify_cookie(&cookie), Ok(TOKEN.journey));
         assert_eq!(keys.verify_token(&cookie), Err(BadToken::Malformed));
         assert_eq!(keys.verify_cookie(&keys.sign_token(TOKEN)), Err(BadToken::Malformed));
+    }
+
+    #[test]
+    fn a_signing_secret_is_of_one_api_key_and_one_mac_key() {
+        let key = KeyHash::of_api_key("k");
+        let secret = keys(&[7]).signing_secret(key);
+        assert_eq!(secret.len(), 46);
+        assert_ne!(keys(&[7]).signing_secret(KeyHash::of_api_key("l")), secret, "another API key");
+        assert_ne!(keys(&[9, 7]).signing_secret(key), secret, "another MAC key");
+        assert!(keys(&[9, 7]).signing_secrets(key).any(|other| other == secret), "an older one still holds");
     }
 
     proptest! {

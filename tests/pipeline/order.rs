@@ -102,6 +102,7 @@ impl World {
             refund_of: None,
             to_customer: false,
             tie: None,
+            channel: schemas::record::event::Channel::Api,
         };
         (Topic::Events, None, event.key().into_bytes(), codec::encode(&event))
     }

@@ -104,6 +104,7 @@ impl Traffic {
             refund_of: None,
             to_customer: false,
             tie: None,
+            channel: schemas::record::event::Channel::Api,
             event_id,
         };
         (Topic::Events, None, event.key().into_bytes(), codec::encode(&event))

@@ -114,6 +114,7 @@ pub fn event(forwarded_to: Option<JourneyId>) -> Written {
         refund_of: Some("e-0".into()),
         to_customer: false,
         tie: None,
+        channel: schemas::record::event::Channel::Api,
     };
     (Topic::Events, None, b"e".to_vec(), codec::encode(&event))
 }

@@ -282,6 +282,7 @@ pub fn sale(event_id: &str) -> Event {
         refund_of: None,
         to_customer: false,
         tie: None,
+        channel: schemas::record::event::Channel::Api,
     };
     event.sealed()
 }

@@ -2,7 +2,7 @@
 //! field and shows its value.
 
 use schemas::evidence::cut;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -127,7 +127,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn shown(value: &str) -> String {
+/// As an error shows it.
+pub fn shown(value: &str) -> String {
     cut(value, SHOWN_BYTES).to_owned()
 }
 
@@ -189,27 +190,5 @@ impl<'de> Deserialize<'de> for Name {
             }
         }
         deserializer.deserialize_str(NameVisitor)
-    }
-}
-
-/// The rows of a body: a JSON object is one event, an array is a batch.
-#[derive(Debug)]
-pub enum Rows<'a> {
-    One(&'a RawValue),
-    Batch(Vec<&'a RawValue>),
-}
-
-impl<'a> Rows<'a> {
-    /// The error says where, by line and column.
-    pub fn split(body: &'a str) -> Result<Rows<'a>, serde_json::Error> {
-        match body.trim_start().as_bytes().first() {
-            Some(b'[') => serde_json::from_str(body).map(Rows::Batch),
-            Some(b'{') => serde_json::from_str(body).map(Rows::One),
-            // Malformed JSON says where; well-formed JSON of another kind says what.
-            _ => {
-                serde_json::from_str::<IgnoredAny>(body)?;
-                Err(serde_json::Error::custom("expected an event (a JSON object) or an array of events"))
-            }
-        }
     }
 }

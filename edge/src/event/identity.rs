@@ -12,25 +12,28 @@ use schemas::record::event::Action;
 pub struct Source<'a> {
     pub client: &'a Client,
     pub idempotency_key: Option<&'a str>,
+    /// Of a signed request.
+    pub nonce: Option<&'a str>,
     /// From 0.
     pub row: usize,
 }
 
 /// The id of an event without one; `None` where nothing tells two such events apart.
 pub fn derive(source: Source<'_>, order_id: Option<&str>, action: Action) -> Option<String> {
-    let Source { client, idempotency_key, row } = source;
+    let Source { client, idempotency_key, nonce, row } = source;
+    let of_request = |purpose, text: &str| {
+        let tenant = client.tenant.as_bytes();
+        hash_of(purpose, &[tenant, client.api_key.as_bytes(), text.as_bytes(), &(row as u64).to_be_bytes()])
+    };
     let hash = match (idempotency_key, order_id) {
-        (Some(key), _) => {
-            let tenant = client.tenant.as_bytes();
-            let parts = [tenant, client.api_key.as_bytes(), key.as_bytes(), &(row as u64).to_be_bytes()];
-            hash_of("tributary event id of an idempotency key v1", &parts)
-        }
+        (Some(key), _) => of_request("tributary event id of an idempotency key v1", key),
         (None, Some(order_id)) => {
             let (tenant, advertiser) = (client.tenant.as_bytes(), client.advertiser.as_bytes());
             let parts = [tenant, advertiser, order_id.as_bytes(), action.name().as_bytes()];
             hash_of("tributary event id of an order v1", &parts)
         }
-        (None, None) => return None,
+        // The weakest: whoever signs a retry with a new nonce means the same order all the same.
+        (None, None) => of_request("tributary event id of a nonce v1", nonce?),
     };
     Some(format!("auto-{:032x}", u128::from_be_bytes(hash)))
 }
@@ -82,6 +85,7 @@ mod tests {
             tenant: TenantId::new("default").expect("a name"),
             advertiser: AdvertiserId::new(advertiser).expect("a name"),
             api_key: ApiKeyId::new(api_key).expect("a name"),
+            ..Client::for_test()
         }
     }
 
@@ -89,7 +93,7 @@ mod tests {
     fn a_retry_has_the_same_id_and_another_event_has_another() {
         let (acme, acme_other, bolt) = (client("acme", "main"), client("acme", "other"), client("bolt", "bolt"));
         let id = |client, idempotency_key, row, order_id, action| {
-            derive(Source { client, idempotency_key, row }, order_id, action)
+            derive(Source { client, idempotency_key, nonce: None, row }, order_id, action)
         };
         use Action::{Purchase, Signup};
         let by_key = id(&acme, Some("k"), 0, None, Purchase).expect("derived");
@@ -109,5 +113,11 @@ mod tests {
         let distinct: std::collections::BTreeSet<&String> = different.iter().collect();
         assert_eq!(distinct.len(), different.len());
         assert_eq!(id(&acme, None, 0, None, Purchase), None);
+        let signed = |nonce, order_id| {
+            derive(Source { client: &acme, idempotency_key: None, nonce: Some(nonce), row: 0 }, order_id, Purchase)
+        };
+        assert_ne!(signed("k", None), signed("l", None));
+        assert_ne!(signed("k", None), id(&acme, Some("k"), 0, None, Purchase), "a nonce is no Idempotency-Key");
+        assert_eq!(signed("k", Some("o")), id(&acme, None, 0, Some("o"), Purchase), "an order is the same order");
     }
 }

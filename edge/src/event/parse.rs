@@ -1,6 +1,7 @@
 //! From one row of JSON to an event record, or to everything that is wrong with it. A pure function: times, keys and who
 //! sends come as arguments.
 
+use super::browser;
 use super::evidence::Given;
 use super::field::{Field, FieldError, Fields};
 use super::identity::{self, Source};
@@ -9,7 +10,7 @@ use schemas::decimal::{Amount, Currency};
 use schemas::id::{ConversionId, CustomerId};
 use schemas::limits;
 use schemas::offset::Offset;
-use schemas::record::event::{Action, Event, Item};
+use schemas::record::event::{Action, Channel, Event, Item};
 use schemas::time::Micros;
 use schemas::token::MacKeys;
 use serde_json::Value;
@@ -24,6 +25,7 @@ pub struct Context<'a> {
     pub catalog_offset: Offset,
     /// Where the path says it.
     pub action: Option<Action>,
+    pub channel: Channel,
 }
 
 /// A row by meaning, before it is resolved.
@@ -64,6 +66,9 @@ pub fn parse(row: &RawValue, context: &Context<'_>) -> Result<Event, Refused> {
 /// Looks at every field, also after an error: all are told at once.
 fn content(fields: &mut Fields<'_>, context: &Context<'_>) -> Option<Content> {
     let action = action(fields, context.action);
+    if context.channel == Channel::Browser {
+        browser::check(fields, action);
+    }
     let order_id = fields.id(Field::OrderId, limits::FOREIGN_ID_BYTES);
     let refund_of = refund_of(fields, order_id.is_some(), action);
     let event_id = event_id(fields, context, order_id.as_deref(), action);
@@ -257,6 +262,7 @@ fn event(content: Content, context: &Context<'_>) -> Event {
         refund_of: content.refund_of,
         to_customer: false,
         tie: None,
+        channel: context.channel,
     }
 }
 

@@ -32,38 +32,50 @@ impl Accepted {
     }
 }
 
-pub fn of_one(mut rows: Vec<Row>) -> Result<Reply, Problem> {
+pub fn of_one(mut rows: Vec<Row>, validate_only: bool) -> Result<Reply, Problem> {
     match rows.pop() {
-        Some(Row::Accepted(accepted)) => Ok(accepted_reply(&json!({
-            "event_id": accepted.event_id,
-            "conversion_id": accepted.conversion_id,
-            "status": "accepted",
-        }))),
-        Some(Row::Rejected(errors)) => Err(Problem::new(Kind::InvalidEvent, summary(&errors)).with_errors(errors)),
+        Some(Row::Accepted(accepted)) => {
+            let mut body = json!({
+                "event_id": accepted.event_id,
+                "conversion_id": accepted.conversion_id,
+                "status": accepted_as(validate_only),
+            });
+            Ok(reply(&mut body, validate_only))
+        }
+        Some(Row::Rejected(errors)) => {
+            let problem = Problem::new(Kind::InvalidEvent, summary(&errors)).with_errors(errors);
+            Err(problem.validate_only(validate_only))
+        }
         Some(Row::Unavailable) | None => Err(Problem::unavailable()),
     }
 }
 
 /// 202 where at least one row was accepted: a client that retries on anything else must not lose those it has.
-pub fn of_batch(rows: Vec<Row>) -> Result<Reply, Problem> {
+pub fn of_batch(rows: Vec<Row>, validate_only: bool) -> Result<Reply, Problem> {
     let accepted = rows.iter().any(|row| matches!(row, Row::Accepted(_)));
     let unavailable = rows.iter().any(|row| matches!(row, Row::Unavailable));
-    let results = Value::Array(rows.iter().enumerate().map(|(index, row)| row_result(index, row)).collect());
+    let results = rows.iter().enumerate().map(|(index, row)| row_result(index, row, validate_only)).collect();
+    let results = Value::Array(results);
     if accepted {
-        Ok(accepted_reply(&json!({ "results": results })))
+        Ok(reply(&mut json!({ "results": results }), validate_only))
     } else if unavailable {
         Err(Problem::unavailable().with_results(results))
     } else {
         let detail = format!("none of {} events was accepted", rows.len());
-        Err(Problem::new(Kind::InvalidBatch, detail).with_results(results))
+        Err(Problem::new(Kind::InvalidBatch, detail).with_results(results).validate_only(validate_only))
     }
 }
 
-fn row_result(index: usize, row: &Row) -> Value {
+/// `accepted` is said of nothing but what Kafka or the spool has.
+fn accepted_as(validate_only: bool) -> &'static str {
+    if validate_only { "valid" } else { "accepted" }
+}
+
+fn row_result(index: usize, row: &Row, validate_only: bool) -> Value {
     match row {
         Row::Accepted(accepted) => json!({
             "row": index,
-            "status": "accepted",
+            "status": accepted_as(validate_only),
             "event_id": accepted.event_id,
             "conversion_id": accepted.conversion_id,
         }),
@@ -80,9 +92,13 @@ fn summary(errors: &[FieldError]) -> String {
     errors.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn accepted_reply(body: &Value) -> Reply {
+fn reply(body: &mut Value, validate_only: bool) -> Reply {
+    let status = if validate_only { StatusCode::OK } else { StatusCode::ACCEPTED };
+    if validate_only {
+        body["validate_only"] = Value::Bool(true);
+    }
     let mut reply = Response::new(Full::new(Bytes::from(body.to_string())));
-    *reply.status_mut() = StatusCode::ACCEPTED;
+    *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply

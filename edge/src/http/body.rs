@@ -1,11 +1,11 @@
-//! Reads a request's body within its limits.
+//! Reads a request's body within its limits, and says what it is by its headers.
 
 use super::problem::{Kind, Problem};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Request;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use hyper::header::{CONTENT_TYPE, HeaderMap};
 use schemas::limits;
 use std::time::Duration;
 
@@ -30,19 +30,43 @@ pub async fn read(request: Request<Incoming>) -> Result<Bytes, Problem> {
     }
 }
 
+/// How the events of a body are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    Json,
+    /// A JSON value on each line.
+    Lines,
+}
+
 /// Lenient: JSON by any of the names that clients give it, `curl -d` included. Not what certainly is something else.
-pub fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
-    if let Some(encoding) = text(CONTENT_ENCODING).filter(|encoding| encoding != "identity") {
-        let detail = format!("Content-Encoding {encoding:?} is not accepted; send plain JSON");
-        return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+pub fn format(headers: &HeaderMap) -> Result<Format, Problem> {
+    let Some(essence) = essence(headers) else { return Ok(Format::Json) };
+    if ["ndjson", "jsonl", "jsonlines", "json-lines"].iter().any(|name| essence.ends_with(name)) {
+        return Ok(Format::Lines);
     }
-    let Some(given) = text(CONTENT_TYPE) else { return Ok(()) };
-    let essence = given.split(';').next().unwrap_or("").trim();
     let json = essence == "application/json" || essence.ends_with("+json") || essence.ends_with("/json");
-    let vague = ["", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"].contains(&essence);
+    let vague = ["", "text/plain", "application/octet-stream", FORM].contains(&essence.as_str());
     if json || vague {
-        return Ok(());
+        return Ok(Format::Json);
     }
-    Err(Problem::new(Kind::UnsupportedMediaType, format!("Content-Type {essence:?} is not JSON")))
+    Err(Problem::new(Kind::UnsupportedMediaType, format!("Content-Type {essence:?} is neither JSON nor NDJSON")))
+}
+
+/// What an HTML form sends, also where nothing says so.
+pub fn check_form(headers: &HeaderMap) -> Result<(), Problem> {
+    match essence(headers) {
+        Some(essence) if essence != FORM && !essence.is_empty() => {
+            Err(Problem::new(Kind::UnsupportedMediaType, format!("Content-Type {essence:?} is not {FORM}")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The media type without its parameters; none where there is no header.
+fn essence(headers: &HeaderMap) -> Option<String> {
+    let given = headers.get(CONTENT_TYPE)?;
+    let text = String::from_utf8_lossy(given.as_bytes()).to_ascii_lowercase();
+    Some(text.split(';').next().unwrap_or("").trim().to_owned())
 }

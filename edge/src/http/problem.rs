@@ -4,13 +4,17 @@ use super::Reply;
 use crate::event::field::FieldError;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 
 /// A broker that restarts is back by then.
 const RETRY_AFTER_SECONDS: &str = "2";
+/// How to be known (RFC 9110, 11.6.1).
+const API_KEY: &str = "ApiKey realm=\"tributary\"";
 
 /// Every problem that the edge tells of, with its status; its name is the last part of its type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,6 +26,12 @@ pub enum Kind {
     InactiveLink,
     MethodNotAllowed,
     Unauthorized,
+    SignatureRequired,
+    BadSignature,
+    Replayed,
+    NoncesFull,
+    RepeatUnderWay,
+    OtherPayload,
     UnsupportedMediaType,
     BodyTooLarge,
     BodyTimeout,
@@ -34,6 +44,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub fn status(self) -> StatusCode {
+        self.facts().0
+    }
+
+    pub fn name(self) -> &'static str {
+        self.facts().1
+    }
+
+    pub fn title(self) -> &'static str {
+        self.facts().2
+    }
+
     /// Status, name, title.
     fn facts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
@@ -44,6 +66,14 @@ impl Kind {
             Kind::InactiveLink => (StatusCode::NOT_FOUND, "inactive-link", "Link not active"),
             Kind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Kind::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "API key missing or unknown"),
+            Kind::SignatureRequired => (StatusCode::UNAUTHORIZED, "signature-required", "Signature missing"),
+            Kind::BadSignature => (StatusCode::UNAUTHORIZED, "bad-signature", "Signature not valid"),
+            Kind::Replayed => (StatusCode::CONFLICT, "replayed", "Request was here before"),
+            Kind::NoncesFull => (StatusCode::SERVICE_UNAVAILABLE, "nonces-full", "Too many signed requests"),
+            Kind::RepeatUnderWay => (StatusCode::CONFLICT, "repeat-under-way", "The same request is under way"),
+            Kind::OtherPayload => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "other-payload", "Idempotency-Key used for another payload")
+            }
             Kind::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
             }
@@ -73,6 +103,7 @@ struct Parts {
     detail: String,
     errors: Vec<FieldError>,
     results: Option<Value>,
+    validate_only: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -87,12 +118,15 @@ struct Body<'a> {
     errors: &'a [FieldError],
     #[serde(skip_serializing_if = "Option::is_none")]
     results: Option<&'a Value>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    validate_only: bool,
 }
 
 impl Problem {
     pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
         let detail = detail.into();
-        Problem(Box::new(Parts { kind, detail, errors: Vec::new(), results: None, headers: Vec::new() }))
+        let (errors, results) = (Vec::new(), None);
+        Problem(Box::new(Parts { kind, detail, errors, results, validate_only: false, headers: Vec::new() }))
     }
 
     pub fn method_not_allowed(allow: &'static str) -> Problem {
@@ -101,8 +135,27 @@ impl Problem {
     }
 
     pub fn unauthorized(detail: &str) -> Problem {
-        let scheme = HeaderValue::from_static("ApiKey realm=\"tributary\"");
-        Problem::new(Kind::Unauthorized, detail).with_header(WWW_AUTHENTICATE, scheme)
+        Problem::new(Kind::Unauthorized, detail).with_header(WWW_AUTHENTICATE, HeaderValue::from_static(API_KEY))
+    }
+
+    pub fn signature_required(detail: &str) -> Problem {
+        Problem::new(Kind::SignatureRequired, detail).with_header(WWW_AUTHENTICATE, HeaderValue::from_static(API_KEY))
+    }
+
+    pub fn bad_signature(detail: &str) -> Problem {
+        Problem::new(Kind::BadSignature, detail).with_header(WWW_AUTHENTICATE, HeaderValue::from_static(API_KEY))
+    }
+
+    pub fn nonces_full() -> Problem {
+        let detail = "this edge remembers no more nonces; send the request again later, or larger batches";
+        Problem::new(Kind::NoncesFull, detail).with_header(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS))
+    }
+
+    /// With the codings that are accepted (RFC 7694).
+    pub fn coding(detail: &str) -> Problem {
+        let detail = format!("{detail}; send gzip, zstd or plain");
+        Problem::new(Kind::UnsupportedMediaType, detail)
+            .with_header(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd"))
     }
 
     /// To be sent again, with the same ids: an event is never counted twice.
@@ -127,6 +180,16 @@ impl Problem {
         self
     }
 
+    /// Of a request that would have recorded nothing anyway.
+    pub fn validate_only(mut self, validate_only: bool) -> Problem {
+        self.0.validate_only = validate_only;
+        self
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
     pub fn into_reply(self) -> Reply {
         let parts = *self.0;
         let (status, name, title) = parts.kind.facts();
@@ -137,6 +200,7 @@ impl Problem {
             detail: &parts.detail,
             errors: &parts.errors,
             results: parts.results.as_ref(),
+            validate_only: parts.validate_only,
         };
         // Strings, numbers and lists of them: there is nothing that could fail to be JSON.
         let body = serde_json::to_vec(&body).unwrap_or_default();

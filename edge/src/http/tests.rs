@@ -1,8 +1,14 @@
 //! Requests as they come over the wire, hostile ones too, against an edge whose Kafka is not there: what is refused, what
 //! is answered all the same, and what is never acknowledged.
 
+mod bodies;
+mod browser;
+mod examples;
 mod hostile;
+mod postbacks;
+mod repeats;
 mod secured;
+pub(in crate::http) mod signed;
 
 use crate::Config;
 use crate::ids;
@@ -25,8 +31,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
 
-struct Edge {
-    address: SocketAddr,
+pub(super) struct Edge {
+    pub(super) address: SocketAddr,
     spool: Spool,
     spooling: Option<(Running, TempDir)>,
     shutdown: Shutdown,
@@ -35,15 +41,21 @@ struct Edge {
 
 impl Edge {
     /// One whose spool refuses everything.
-    fn start() -> Edge {
+    pub(super) fn start() -> Edge {
         Edge::start_with(false)
     }
 
-    fn start_with(spooling: bool) -> Edge {
-        Edge::begin(spooling, limits::Config::default(), None)
+    /// One that has nowhere to put anything and takes its time to say so.
+    pub(super) fn start_slow() -> Edge {
+        Edge::begin(false, 1500, limits::Config::default(), None)
     }
 
-    fn begin(spooling: bool, limits: limits::Config, tls: Option<tls::Config>) -> Edge {
+    pub(super) fn start_with(spooling: bool) -> Edge {
+        // The first fdatasync of a new file may take long on a busy disk.
+        Edge::begin(spooling, if spooling { 5000 } else { 60 }, limits::Config::default(), None)
+    }
+
+    fn begin(spooling: bool, acknowledge_millis: u64, limits: limits::Config, tls: Option<tls::Config>) -> Edge {
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             threads: std::num::NonZeroU16::MIN,
@@ -51,8 +63,7 @@ impl Edge {
             spool_wait: HumanDuration::millis(30),
             spool_dir: "unused".into(),
             spool_mib: 32,
-            // The first fdatasync of a new file may take long on a busy disk.
-            acknowledge_wait: HumanDuration::millis(if spooling { 5000 } else { 60 }),
+            acknowledge_wait: HumanDuration::millis(acknowledge_millis),
             cookie_domain: None,
             secure_cookie: false,
             limits,
@@ -71,6 +82,7 @@ impl Edge {
         let shared = Shared {
             routes: Arc::new(ArcSwap::from_pointee(Routes::build(&catalog(), ids::now()))),
             keys: Arc::new(MacKeys::new(vec![MacKey::new(1, &[1; 32])]).expect("a key")),
+            memory: Arc::default(),
             producer,
             spool: spool.clone(),
             config,
@@ -95,7 +107,7 @@ impl Edge {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    fn request(&self, line: &str, headers: &str, body: &str) -> Answer {
+    pub(super) fn request(&self, line: &str, headers: &str, body: &str) -> Answer {
         let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let text = format!("{line} HTTP/1.1\r\nHost: t.example\r\nConnection: close\r\n{headers}{length}\r\n{body}");
         Answer(self.raw(text.as_bytes()))
@@ -117,14 +129,14 @@ impl Drop for Edge {
     }
 }
 
-struct Answer(String);
+pub(super) struct Answer(pub(super) String);
 
 impl Answer {
-    fn status(&self) -> u16 {
+    pub(super) fn status(&self) -> u16 {
         self.0.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0)
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         let head = self.0.split("\r\n\r\n").next()?;
         let mut pairs = head.lines().filter_map(|line| line.split_once(": "));
         pairs.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -136,7 +148,7 @@ impl Answer {
     }
 
     /// The problem's name, where it is one.
-    fn problem(&self) -> String {
+    pub(super) fn problem(&self) -> String {
         if self.header("content-type") != Some("application/problem+json") {
             return String::new();
         }
@@ -196,7 +208,7 @@ fn hostile_and_mistaken_requests_are_refused_by_name() {
             415,
             "unsupported-media-type",
         ),
-        ("POST /api/v1/events", &format!("{key}Content-Encoding: gzip\r\n"), "\u{1f}x", 415, "unsupported-media-type"),
+        ("POST /api/v1/events", &format!("{key}Content-Encoding: gzip\r\n"), "\u{1f}x", 400, "bad-request"),
         ("POST /api/v1/events", &format!("{key}Idempotency-Key: \"\"\r\n"), "{}", 400, "bad-request"),
         ("POST /api/v1/events", &format!("{key}Content-Length: 1048577\r\n"), "", 413, "body-too-large"),
         ("POST /api/v1/events", &json, "", 400, "malformed-json"),

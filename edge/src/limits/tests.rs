@@ -70,8 +70,8 @@ fn keys_are_counted_apart_from_networks_and_wherever_they_come_from() {
 fn an_answer_tells_what_is_left_and_a_refusal_how_long_to_wait() {
     let limits = limits("events = { per_second = 2, burst = 10 }");
     let key = KeyHash::of_api_key("key");
-    let mut reply = Reply::default();
-    limits.request(Sender::EXEMPT, Some(&key)).expect("the first").tell(&mut reply);
+    let first = limits.request(Sender::EXEMPT, Some(&key)).expect("the first");
+    let reply = first.told(Ok(Reply::default())).expect("an answer");
     let header = |reply: &Reply, name: &str| reply.headers()[name].to_str().expect("ASCII").to_owned();
     assert_eq!(header(&reply, "ratelimit-policy"), "\"key\";q=10;w=5");
     assert_eq!(header(&reply, "ratelimit"), "\"key\";r=9;t=1");

@@ -123,6 +123,7 @@ mod tests {
     use super::super::Routes;
     use super::super::tests::{API_KEY, catalog};
     use super::*;
+    use schemas::record::catalog::KeyUse;
     use schemas::time::Micros;
 
     const NOW: Micros = Micros(1_000);
@@ -143,7 +144,7 @@ mod tests {
             assert_eq!(format!("{:?}", before.link(code)), format!("{:?}", after.link(code)), "{code}");
         }
         for key in [API_KEY, "revoked", "nobody's"] {
-            assert_eq!(before.client(key), after.client(key), "{key}");
+            assert_eq!(before.client(key, KeyUse::Server), after.client(key, KeyUse::Server), "{key}");
         }
         assert!(after.outdated(Micros(1_000_000_000)), "what comes into force later does so");
     }

@@ -4,6 +4,25 @@ use super::*;
 use schemas::record::catalog::{ApiKey, Campaign as CampaignBody, Link as LinkBody, Publisher};
 
 pub const API_KEY: &str = "tk_test_0123456789abcdef";
+/// Of a key that takes signed requests only.
+pub const SIGNED_KEY: &str = "tk_signed_0123456789abcdef";
+pub const POSTBACK_TOKEN: &str = "tk_postback_0123456789abcdef";
+/// Of another advertiser.
+pub const OTHER_TOKEN: &str = "tk_other_0123456789abcdef";
+pub const BROWSER_KEY: &str = "tk_browser_0123456789abcdef";
+
+impl Client {
+    pub fn for_test() -> Client {
+        Client {
+            tenant: tenant(),
+            advertiser: AdvertiserId::new("acme").expect("a name"),
+            api_key: ApiKeyId::new("acme-main").expect("a name"),
+            key_hash: KeyHash::of_api_key(API_KEY),
+            usage: KeyUse::Server,
+            signed: false,
+        }
+    }
+}
 
 pub fn tenant() -> TenantId {
     TenantId::new("default").expect("a name")
@@ -45,7 +64,15 @@ pub fn catalog() -> Catalog {
         advertiser: AdvertiserId::new("acme").expect("a name"),
         hash: KeyHash::of_api_key(API_KEY),
         active: true,
+        usage: KeyUse::Server,
+        signed: false,
     };
+    let of = |key: &ApiKey, text: &str, usage| ApiKey { hash: KeyHash::of_api_key(text), usage, ..key.clone() };
+    let signed = ApiKey { signed: true, ..of(&key, SIGNED_KEY, KeyUse::Server) };
+    let postback = of(&key, POSTBACK_TOKEN, KeyUse::Postback);
+    let bolt = AdvertiserId::new("bolt").expect("a name");
+    let other = ApiKey { advertiser: bolt, ..of(&key, OTHER_TOKEN, KeyUse::Postback) };
+    let browser = of(&key, BROWSER_KEY, KeyUse::Browser);
     let revoked = ApiKey { active: false, hash: KeyHash::of_api_key("revoked"), ..key.clone() };
     let entries = [
         CatalogEntry {
@@ -63,6 +90,10 @@ pub fn catalog() -> Catalog {
         link_entry("lost", 0, "nowhere", true),
         CatalogEntry { api_key: Some(key), ..entry(EntityKind::ApiKey, "acme-main", 0) },
         CatalogEntry { api_key: Some(revoked), ..entry(EntityKind::ApiKey, "acme-old", 0) },
+        CatalogEntry { api_key: Some(signed), ..entry(EntityKind::ApiKey, "acme-signed", 0) },
+        CatalogEntry { api_key: Some(postback), ..entry(EntityKind::ApiKey, "acme-network", 0) },
+        CatalogEntry { api_key: Some(other), ..entry(EntityKind::ApiKey, "bolt-network", 0) },
+        CatalogEntry { api_key: Some(browser), ..entry(EntityKind::ApiKey, "acme-page", 0) },
     ];
     let mut catalog = Catalog::default();
     for (offset, entry) in entries.into_iter().enumerate() {
@@ -90,7 +121,7 @@ fn a_link_leads_somewhere_only_where_all_that_it_names_is_in_effect() {
             Link::Inactive(inactive) => inactive.reason,
         });
         assert_eq!(found, expected, "{code} at {at}");
-        assert_eq!(routes.offset, Offset(11));
+        assert_eq!(routes.offset, Offset(15));
     }
 }
 
@@ -105,7 +136,17 @@ fn an_index_is_outdated_when_a_version_comes_into_force() {
 #[test]
 fn an_api_key_is_its_advertisers_until_it_is_revoked() {
     let routes = Routes::build(&catalog(), Micros(5));
-    let client = routes.client(API_KEY).expect("known");
+    let client = routes.client(API_KEY, KeyUse::Server).expect("known");
     assert_eq!((client.advertiser.as_str(), client.api_key.as_str()), ("acme", "acme-main"));
-    assert!(routes.client("revoked").is_none() && routes.client("").is_none());
+    for (key, usage) in [
+        ("revoked", KeyUse::Server),
+        ("", KeyUse::Server),
+        (API_KEY, KeyUse::Postback),
+        (API_KEY, KeyUse::Browser),
+        (POSTBACK_TOKEN, KeyUse::Server),
+        (BROWSER_KEY, KeyUse::Server),
+        (BROWSER_KEY, KeyUse::Postback),
+    ] {
+        assert!(routes.client(key, usage).is_none(), "{key} as {usage:?}");
+    }
 }

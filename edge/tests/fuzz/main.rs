@@ -143,6 +143,42 @@ const TARGETS: &[Target] = &[
         factor: 48,
     },
     Target {
+        name: "postback",
+        run: Doors::postback,
+        seeds: |doors| {
+            let [token, _] = doors.signed();
+            let good = format!("cid={token}&txid=o-1&payout=12.50&currency=EUR&status=approved&event=lead");
+            vec![good.into_bytes(), b"transaction_id=x&order_id=%6f&sum=1e3&status=3&goal=a+b".to_vec()]
+        },
+        words: &[
+            "&",
+            "=",
+            "%",
+            "%00",
+            "+",
+            "click_id=",
+            "txid=",
+            "payout=",
+            "status=",
+            "event=",
+            "-1",
+            "1e99",
+            "é",
+            "%ff",
+        ],
+        factor: 64,
+    },
+    Target {
+        name: "signature",
+        run: Doors::signature,
+        seeds: |_| {
+            let hex = "0123456789abcdef".repeat(4);
+            vec![format!("1700000000\nAAAAAAAAAAAAAAAA\nv1={hex}").into_bytes()]
+        },
+        words: &["\n", "v1=", "v2=", "-", "_", "9999999999999999999", " ", "é", "\0", "=="],
+        factor: 32,
+    },
+    Target {
         name: "spool records",
         run: Doors::spool,
         seeds: |_| vec![Doors::segment(), Doors::segment()[16..].to_vec()],

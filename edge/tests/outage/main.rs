@@ -1,6 +1,7 @@
 //! Kafka slow, away, and the edge killed meanwhile (P1): what was acknowledged is in Kafka in the end, once; the
 //! client's own list of acknowledged ids is the oracle.
 
+mod doors;
 mod overload;
 mod site;
 

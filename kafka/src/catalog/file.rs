@@ -14,7 +14,7 @@ mod tree;
 use super::problem::Problem;
 use fields::Fields;
 use schemas::name::{AdvertiserId, TenantId};
-use schemas::record::catalog::{Advertiser, Campaign, Contract, Coupon, EntityKind, Link, Override, Publisher};
+use schemas::record::catalog::{Advertiser, Campaign, Contract, Coupon, EntityKind, KeyUse, Link, Override, Publisher};
 use schemas::time::Micros;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -88,6 +88,8 @@ pub struct KeyDraft {
     pub key_file: PathBuf,
     pub key_file_line: u64,
     pub active: bool,
+    pub usage: KeyUse,
+    pub signed: bool,
 }
 
 /// Reads the text of a catalog file; it never fails, but notes problems.

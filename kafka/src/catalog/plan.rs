@@ -83,7 +83,7 @@ fn entry(
         Body::Link(body) => entry.link = Some(body.clone()),
         Body::Coupon(body) => entry.coupon = Some(body.clone()),
         Body::Override(body) => entry.exception = Some(body.clone()),
-        Body::ApiKey(KeyDraft { advertiser, key_file, key_file_line, active }) => {
+        Body::ApiKey(KeyDraft { advertiser, key_file, key_file_line, active, usage, signed }) => {
             let Some(&hash) = keys.get(key_file) else {
                 let field = "api_keys.key_file";
                 // Usually reading the file has said why.
@@ -93,7 +93,8 @@ fn entry(
                 }
                 return None;
             };
-            entry.api_key = Some(ApiKey { advertiser: advertiser.clone(), hash, active: *active });
+            let (advertiser, active, usage, signed) = (advertiser.clone(), *active, *usage, *signed);
+            entry.api_key = Some(ApiKey { advertiser, hash, active, usage, signed });
         }
     }
     Some(entry)

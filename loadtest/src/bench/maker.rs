@@ -96,6 +96,7 @@ impl Maker {
             refund_of: None,
             to_customer: false,
             tie: None,
+            channel: schemas::record::event::Channel::Api,
         })
     }
 }

@@ -204,6 +204,7 @@ impl RecordWriter {
             refund_of: None,
             to_customer: false,
             tie: None,
+            channel: schemas::record::event::Channel::Api,
         };
         Delivery { topic: Topic::Events, key: record.key(), value: codec::encode(&record) }
     }

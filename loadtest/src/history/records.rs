@@ -195,6 +195,7 @@ impl RecordWriter {
             forwarded_to: None,
             to_customer: false,
             tie: None,
+            channel: schemas::record::event::Channel::Api,
             items: Vec::new(),
             refund_of: None,
         }

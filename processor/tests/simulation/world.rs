@@ -194,6 +194,7 @@ pub fn purchase_naming(token: &Click, landing: &Click) -> Event {
         refund_of: None,
         to_customer: false,
         tie: None,
+        channel: schemas::record::event::Channel::Api,
     }
 }
 

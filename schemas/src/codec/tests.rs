@@ -70,6 +70,7 @@ fn event() -> Event {
         refund_of: None,
         to_customer: false,
         tie: None,
+        channel: crate::record::event::Channel::Browser,
     }
 }
 

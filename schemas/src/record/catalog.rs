@@ -378,4 +378,32 @@ pub struct ApiKey {
     pub advertiser: AdvertiserId,
     pub hash: KeyHash,
     pub active: bool,
+    #[serde(rename = "use")]
+    pub usage: KeyUse,
+    /// Requests without a signature are refused.
+    pub signed: bool,
+}
+
+/// Who sends a key, and so how well it is kept: each opens a door of its own and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyUse {
+    /// An advertiser's server: known to nobody else.
+    Server,
+    /// A network, in the address that it calls: it stands in logs.
+    Postback,
+    /// A page: whoever looks at it reads it.
+    Browser,
+}
+
+impl KeyUse {
+    pub const ALL: [KeyUse; 3] = [KeyUse::Server, KeyUse::Postback, KeyUse::Browser];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            KeyUse::Server => "server",
+            KeyUse::Postback => "postback",
+            KeyUse::Browser => "browser",
+        }
+    }
 }

@@ -47,6 +47,17 @@ pub struct Event {
     pub to_customer: bool,
     /// In a copy that was forwarded to a journey of the customer's: by which earlier event it is theirs.
     pub tie: Option<CustomerTie>,
+    pub channel: Channel,
+}
+
+/// By which door an event came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    Api,
+    Postback,
+    /// With a public key: whoever looks at the page can send the same.
+    Browser,
 }
 
 /// A line of an order, or what a refund takes back of one.

@@ -56,7 +56,14 @@ fn body(entry: &CatalogEntry) -> serde_json::Value {
         EntityKind::BudgetPassed => json!(entry.budget_passed),
         // The hash is what the edge checks a key by: nothing for those who read statistics.
         EntityKind::ApiKey => {
-            json!(entry.api_key.as_ref().map(|key| json!({ "advertiser": key.advertiser, "active": key.active })))
+            json!(entry.api_key.as_ref().map(|key| {
+                json!({
+                    "advertiser": key.advertiser,
+                    "active": key.active,
+                    "use": key.usage.name(),
+                    "signed": key.signed,
+                })
+            }))
         }
     }
 }

@@ -12,17 +12,19 @@ fn client() -> Client {
         tenant: TenantId::new("default").expect("a name"),
         advertiser: AdvertiserId::new("acme").expect("a name"),
         api_key: ApiKeyId::new("main").expect("a name"),
+        ..Client::for_test()
     }
 }
 
 fn refusal_or_event(row: &str, action: Option<Action>, idempotency_key: Option<&str>) -> Result<Event, Refused> {
     let (client, keys) = (client(), MacKeys::new(vec![MacKey::new(1, &[1; 32])]).expect("a key"));
     let context = Context {
-        source: Source { client: &client, idempotency_key, row: 0 },
+        source: Source { client: &client, idempotency_key, nonce: None, row: 0 },
         keys: &keys,
         received_at: Micros(RECEIVED),
         catalog_offset: Offset(5),
         action,
+        channel: Channel::Api,
     };
     parse(serde_json::from_str(row).expect("JSON"), &context)
 }

@@ -184,7 +184,7 @@ fn edge() -> Edge {
         head_time: HumanDuration(HEAD_TIME),
         ..limits::Config::default()
     };
-    Edge::begin(false, config, None)
+    Edge::begin(false, 60, config, None)
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_client_that_opens_many_slow_connections_keeps_nobody_out() {
         head_time: HumanDuration(HEAD_TIME),
         ..limits::Config::default()
     };
-    let edge = Edge::begin(false, config, None);
+    let edge = Edge::begin(false, 60, config, None);
     let mut open: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(edge.address).expect("connects")).collect();
     std::thread::sleep(Duration::from_millis(1000));
     let closed = open.iter_mut().filter_map(|stream| {
@@ -242,6 +242,7 @@ fn an_address_that_clicks_too_often_is_redirected_uncounted_and_its_events_are_r
     let rate = |text: &str| toml::from_str::<limits::Config>(text).expect("limits");
     let edge = Edge::begin(
         true,
+        5000,
         rate(
             "exempt = []\nclicks = { per_second = 1, burst = 3 }\nevents = { per_second = 1, burst = 2 }\n\
               anonymous = { per_second = 1, burst = 1 }",

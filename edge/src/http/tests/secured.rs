@@ -42,7 +42,12 @@ impl Secured {
         let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
         let tls = tls::Config { listen: address, certificate, key };
         let hosts = limits::Config { hosts: vec![NAME.into()], ..limits::Config::default() };
-        Secured { edge: Edge::begin(spooling, hosts, Some(tls)), folder, address, trusted }
+        Secured {
+            edge: Edge::begin(spooling, if spooling { 5000 } else { 60 }, hosts, Some(tls)),
+            folder,
+            address,
+            trusted,
+        }
     }
 
     async fn connect(&self, protocol: &str) -> std::io::Result<TlsStream<AsyncStream>> {

@@ -9,7 +9,7 @@ use schemas::catalog::coupon_id;
 use schemas::name::{
     AdvertiserId, ApiKeyId, BadName, CampaignId, ContractId, CouponCode, LinkCode, OverrideId, PublisherId,
 };
-use schemas::record::catalog::{Advertiser, Campaign, Coupon, EntityKind, Link, Publisher, PublisherContract};
+use schemas::record::catalog::{Advertiser, Campaign, Coupon, EntityKind, KeyUse, Link, Publisher, PublisherContract};
 use schemas::record::event::EvidenceSource;
 use std::path::PathBuf;
 
@@ -105,7 +105,7 @@ pub const SECTIONS: [Section; 8] = [
     Section {
         name: "api_keys",
         kind: EntityKind::ApiKey,
-        known: &["id", "advertiser", "key_file", "active", "effective_from"],
+        known: &["id", "advertiser", "key_file", "use", "signed", "active", "effective_from"],
         id: |fields, problems| id(fields, problems, |text| name(ApiKeyId::new(text))),
         body: api_key,
     },
@@ -297,12 +297,23 @@ fn api_key(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
         path => Ok(PathBuf::from(path)),
     };
     let key_file = fields.required("key_file", notes.problems, path);
+    let usage = fields.optional("use", notes.problems, |text| one_of(text, &KeyUse::ALL, KeyUse::name));
+    let signed = fields.optional("signed", notes.problems, boolean);
     let active = active(fields, notes.problems);
+    let (usage, signed) = (usage?.unwrap_or(KeyUse::Server), signed?.unwrap_or(false));
+    if signed && usage != KeyUse::Server {
+        let reason = "only what a server sends can be signed: a network or a page has no secret to sign with";
+        let line = fields.line_of("signed");
+        notes.problems.push(Problem::new(line, fields.path("signed"), "true", reason));
+        return Err(Noted);
+    }
     Ok(Body::ApiKey(KeyDraft {
         advertiser: advertiser?,
         key_file: key_file?,
         key_file_line: fields.line_of("key_file"),
         active: active?,
+        usage,
+        signed,
     }))
 }
 
