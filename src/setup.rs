@@ -7,13 +7,38 @@ use schemas::topic::DEFAULT_PARTITIONS;
 use sinks::ClickHouseConfig;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[derive(Subcommand)]
 pub enum Secrets {
     /// Generate what is missing; existing keys stay
     Init {
         /// Where the keys are kept, readable by their owner only
+        #[arg(long, default_value = "data/secrets")]
+        dir: PathBuf,
+    },
+    /// Add a key that only verifies at first and signs after a while; edges read the file again by themselves
+    ///
+    /// Copy the file to every edge in the meantime: a token is then understood everywhere before anybody signs one.
+    Rotate {
+        /// How long it only verifies: time for the file to reach every edge
+        #[arg(long, default_value_t = 60, value_name = "MINUTES")]
+        after: u32,
+        /// Where the keys are kept
+        #[arg(long, default_value = "data/secrets")]
+        dir: PathBuf,
+    },
+    /// Refuse what a key signed: tokens and cookies by it are worth nothing from then on
+    Revoke {
+        /// As `tributary secrets list` shows it
+        id: u8,
+        /// Where the keys are kept
+        #[arg(long, default_value = "data/secrets")]
+        dir: PathBuf,
+    },
+    /// List the keys with what each does, and a fingerprint by which files of two machines are compared
+    List {
+        /// Where the keys are kept
         #[arg(long, default_value = "data/secrets")]
         dir: PathBuf,
     },
@@ -40,6 +65,24 @@ impl Secrets {
         let dir = match self {
             Secrets::Init { dir } => dir,
             Secrets::Hash(hash) => return hash.execute(),
+            Secrets::Rotate { after, dir } => {
+                let path = dir.join("mac-keys");
+                let added = edge::secrets::rotate(&path, now(), Duration::from_secs(60 * u64::from(after)))?;
+                println!("key {} verifies now and signs from {}", added.id, added.from);
+                println!("copy {} to every edge before that; no restart is needed", path.display());
+                return Ok(());
+            }
+            Secrets::Revoke { id, dir } => {
+                let path = dir.join("mac-keys");
+                edge::secrets::revoke(&path, id, now())?;
+                println!("key {id} is revoked; copy {} to every edge", path.display());
+                return Ok(());
+            }
+            Secrets::List { dir } => {
+                let keys = edge::secrets::list(&dir.join("mac-keys"), now())?;
+                keys.iter().for_each(|key| println!("{key}"));
+                return Ok(());
+            }
         };
         let path = dir.join("mac-keys");
         if path.exists() {

@@ -19,7 +19,9 @@ mod routes;
 mod run;
 pub mod secrets;
 mod spool;
+mod visitor;
 mod worker;
 
 pub use config::Config;
 pub use run::{Error, run};
+pub use visitor::VisitorsConfig;

@@ -32,6 +32,7 @@ impl RouteName {
 
 pub struct Metrics {
     requests: RefCell<HashMap<(RouteName, u16), Counter>>,
+    not_counted: RefCell<HashMap<&'static str, Counter>>,
     pub clicks: Counter,
     pub clicks_shed: Counter,
     pub clicks_late: Counter,
@@ -49,6 +50,7 @@ impl Metrics {
         let events = |result: &'static str| counter!("edge_events_total", "result" => result);
         Metrics {
             requests: RefCell::default(),
+            not_counted: RefCell::default(),
             clicks: counter!("edge_clicks_total"),
             clicks_shed: counter!("edge_clicks_shed_total"),
             clicks_late: counter!("edge_clicks_late_total"),
@@ -67,6 +69,14 @@ impl Metrics {
         let counter = requests.entry((route, status)).or_insert_with(
             || counter!("edge_requests_total", "route" => route.name(), "status" => status.to_string()),
         );
+        counter.increment(1);
+    }
+
+    /// A redirect that is no click.
+    pub fn not_counted(&self, reason: &'static str) {
+        let mut counters = self.not_counted.borrow_mut();
+        let counter =
+            counters.entry(reason).or_insert_with(|| counter!("edge_redirects_not_counted_total", "reason" => reason));
         counter.increment(1);
     }
 

@@ -5,15 +5,17 @@ use crate::http;
 use crate::ids::Ids;
 use crate::metrics::Metrics;
 use crate::redirect::cookie::CookieStyle;
+use crate::redirect::destination::Destination;
 use crate::routes::Routes;
+use crate::secrets::Keys;
+use crate::visitor::Visitors;
 use arc_swap::ArcSwap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kafka::producer::Mailbox;
-use schemas::id::{IpHash, JourneyId};
+use schemas::id::JourneyId;
 use schemas::record::rejected::Rejected;
-use schemas::token::MacKeys;
 use schemas::topic::Topic;
 use schemas::{codec, key};
 use service::Shutdown;
@@ -44,11 +46,14 @@ const REPORT_CHECK: Duration = Duration::from_millis(10);
 
 pub struct Worker {
     pub routes: Arc<ArcSwap<Routes>>,
-    pub keys: Arc<MacKeys>,
+    pub keys: Arc<Keys>,
     pub acks: Rc<Acks>,
     pub ids: RefCell<Ids>,
     pub metrics: Rc<Metrics>,
     pub cookie: CookieStyle,
+    pub visitors: Visitors,
+    /// For visitors of links that lead nowhere.
+    pub fallback: Option<Destination>,
     pub spool_wait: Duration,
     pub acknowledge_wait: Duration,
     pub shutdown: Shutdown,
@@ -57,17 +62,7 @@ pub struct Worker {
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy)]
 pub struct Peer {
-    pub ip_hash: IpHash,
-}
-
-impl Peer {
-    fn new(address: IpAddr, keys: &MacKeys) -> Peer {
-        let ip_hash = match address.to_canonical() {
-            IpAddr::V4(address) => keys.hash_ip(&address.octets()),
-            IpAddr::V6(address) => keys.hash_ip(&address.octets()),
-        };
-        Peer { ip_hash }
-    }
+    pub address: IpAddr,
 }
 
 impl Worker {
@@ -116,7 +111,7 @@ async fn take(worker: &Rc<Worker>, open: &Rc<Open>, accepted: std::io::Result<(T
         Ok(_) if open.count.get() >= CONNECTIONS => worker.metrics.connections_refused.increment(1),
         Ok((stream, address)) => {
             let guard = open.enter();
-            let peer = Peer::new(address.ip(), &worker.keys);
+            let peer = Peer { address: address.ip() };
             tokio::task::spawn_local(connection(worker.clone(), peer, stream, guard));
         }
         Err(error) => {

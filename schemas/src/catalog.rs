@@ -161,6 +161,16 @@ impl Catalog {
         self.entities.all(kind).filter_map(|versions| versions.last().map(|(_, entry)| &**entry))
     }
 
+    /// Likewise, of those only that have versions which `earlier`, a clone of this catalog before it read on, does not have.
+    pub fn changed_since<'a>(
+        &'a self,
+        earlier: &'a Catalog,
+        kind: EntityKind,
+    ) -> impl Iterator<Item = &'a CatalogEntry> {
+        let changed = self.entities.changed_since(&earlier.entities, kind);
+        changed.filter_map(|versions| versions.last().map(|(_, entry)| &**entry))
+    }
+
     /// The newest version of one entity, whatever its time.
     pub fn newest_of(&self, kind: EntityKind, tenant: &TenantId, id: &str) -> Option<&CatalogEntry> {
         self.entities.versions(kind, tenant.as_str(), id)?.last().map(|(_, entry)| &**entry)
@@ -308,6 +318,11 @@ mod tests {
         assert_eq!((earlier.read_to(), catalog.read_to()), (Offset(1999), Offset(2000)));
         assert_eq!(earlier.newest(EntityKind::Publisher).count(), 2000);
         assert_eq!(catalog.entities.shards_not_shared_with(&earlier.entities), 1);
+        let changed = |earlier: &Catalog| -> Vec<String> {
+            catalog.changed_since(earlier, EntityKind::Publisher).map(|entry| entry.id.clone()).collect()
+        };
+        assert_eq!(changed(&earlier), ["publisher-7"]);
+        assert_eq!((changed(&catalog).len(), changed(&Catalog::default()).len()), (0, 2000));
     }
 
     #[test]

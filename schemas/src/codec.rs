@@ -85,7 +85,7 @@ records! {
     4 Decision "decision" ["1", "2"],
     5 Attribution "attribution" ["1"],
     6 JournalEntry "journal" ["1", "2", "3"],
-    7 CatalogEntry "catalog" ["1", "2"],
+    7 CatalogEntry "catalog" ["1", "2", "3"],
     8 DeadLetter "dead_letter" ["1"],
     9 ConversionState "conversion_state" ["1", "2", "3", "4"],
     10 SettledState "settled_state" ["1", "2"],

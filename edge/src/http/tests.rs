@@ -6,7 +6,9 @@ use crate::ids;
 use crate::routes::Routes;
 use crate::routes::tests::{API_KEY, catalog};
 use crate::run::{self, Shared};
+use crate::secrets::Keys;
 use crate::spool::{Running, Spool};
+use crate::visitor::{Networks, VisitorsConfig};
 use arc_swap::ArcSwap;
 use kafka::KafkaConfig;
 use kafka::producer::EdgeProducer;
@@ -20,7 +22,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
 
+mod redirects;
+
 struct Edge {
+    keys: Arc<Keys>,
     address: SocketAddr,
     spool: Spool,
     spooling: Option<(Running, TempDir)>,
@@ -35,6 +40,11 @@ impl Edge {
     }
 
     fn start_with(spooling: bool) -> Edge {
+        Edge::start_as(spooling, VisitorsConfig::default())
+    }
+
+    fn start_as(spooling: bool, visitors: VisitorsConfig) -> Edge {
+        let networks = Arc::new(Networks::open(&visitors).expect("files that are there"));
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             threads: std::num::NonZeroU16::MIN,
@@ -46,6 +56,8 @@ impl Edge {
             acknowledge_wait: HumanDuration::millis(if spooling { 5000 } else { 60 }),
             cookie_domain: None,
             secure_cookie: false,
+            fallback_url: None,
+            visitors,
         };
         let kafka = KafkaConfig { bootstrap: "127.0.0.1:1".into(), prefix: String::new(), development: true };
         let shutdown = Shutdown::default();
@@ -57,11 +69,14 @@ impl Edge {
         } else {
             (Spool::refusing(), None)
         };
+        let keys = MacKeys::new(vec![MacKey::new(1, &[1; 32])]).expect("a key");
+        let keys = Arc::new(Keys::from(keys));
         let shared = Shared {
             routes: Arc::new(ArcSwap::from_pointee(Routes::build(&catalog(), ids::now()))),
-            keys: Arc::new(MacKeys::new(vec![MacKey::new(1, &[1; 32])]).expect("a key")),
+            keys: keys.clone(),
             producer,
             spool: spool.clone(),
+            networks,
             config,
             shutdown: shutdown.clone(),
         };
@@ -70,7 +85,7 @@ impl Edge {
             run::serve(shared, move |address| sender.send(address).expect("the test waits")).expect("serves");
         });
         let address = receiver.recv_timeout(Duration::from_secs(10)).expect("ready");
-        Edge { address, spool, spooling, shutdown, thread: Some(thread) }
+        Edge { keys, address, spool, spooling, shutdown, thread: Some(thread) }
     }
 
     /// Sends bytes as they are and reads all that comes until the edge closes the connection.
@@ -146,8 +161,8 @@ fn hostile_and_mistaken_requests_are_refused_by_name() {
     let batch = format!("[{}1]", "1,".repeat(1000));
     for (line, headers, body, status, problem) in [
         ("GET /r/nobody", "", "", 404, "unknown-link"),
-        ("GET /r/paused", "", "", 404, "inactive-link"),
-        ("GET /r/off", "", "", 404, "inactive-link"),
+        ("GET /r/bad", "", "", 404, "inactive-link"),
+        ("GET /r/lost", "", "", 404, "inactive-link"),
         ("GET /r/", "", "", 404, "not-found"),
         ("GET /r/summer/x", "", "", 404, "not-found"),
         ("GET /r/../r/summer", "", "", 404, "not-found"),

@@ -57,6 +57,7 @@ pub fn catalog() -> Catalog {
         active: true,
         minimum_seconds: 0,
         publisher_contracts: Vec::new(),
+        redirects: None,
     };
     let mut catalog = Catalog::default();
     catalog.apply(Offset(0), CatalogEntry { contract: Some(contract), ..entry(EntityKind::Contract, "standard") });

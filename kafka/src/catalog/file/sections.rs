@@ -3,7 +3,7 @@
 use super::fields::{Fields, Noted, boolean, display_name, one_of, time};
 use super::terms::{destination, look_back_seconds, minimum_seconds};
 use super::tree::{Node, Value};
-use super::{Body, DefaultTime, Draft, File, KeyDraft, Reference, contract, overrides, own};
+use super::{Body, DefaultTime, Draft, File, KeyDraft, Reference, contract, overrides, own, redirects};
 use crate::catalog::problem::Problem;
 use schemas::catalog::coupon_id;
 use schemas::name::{
@@ -67,6 +67,12 @@ pub const SECTIONS: [Section; 8] = [
             "minimum_time",
             "active",
             "publisher_contracts",
+            "rules",
+            "variants",
+            "fallback",
+            "deep_links",
+            "starts_at",
+            "ends_at",
             "effective_from",
         ],
         id: |fields, problems| id(fields, problems, |text| name(CampaignId::new(text))),
@@ -75,7 +81,18 @@ pub const SECTIONS: [Section; 8] = [
     Section {
         name: "links",
         kind: EntityKind::Link,
-        known: &["code", "campaign", "publisher", "active", "valid_from", "valid_until", "effective_from"],
+        known: &[
+            "code",
+            "campaign",
+            "publisher",
+            "active",
+            "valid_from",
+            "valid_until",
+            "rules",
+            "variants",
+            "fallback",
+            "effective_from",
+        ],
         id: |fields, problems| {
             fields.required("code", problems, |text| name(LinkCode::new(text))).map(|code| code.to_string())
         },
@@ -215,6 +232,7 @@ fn campaign(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
     });
     let active = active(fields, notes.problems);
     let publisher_contracts = publisher_contracts(fields, notes);
+    let redirects = redirects::redirects(fields, notes.problems);
     Ok(Body::Campaign(Campaign {
         advertiser: advertiser?,
         name: name?,
@@ -224,6 +242,7 @@ fn campaign(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
         active: active?,
         minimum_seconds: minimum?.unwrap_or(0),
         publisher_contracts: publisher_contracts?,
+        redirects: redirects?,
     }))
 }
 
@@ -259,12 +278,14 @@ fn link(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
     let active = active(fields, notes.problems);
     let valid_from = fields.optional("valid_from", notes.problems, time);
     let valid_until = fields.optional("valid_until", notes.problems, time);
+    let redirects = redirects::redirects(fields, notes.problems);
     Ok(Body::Link(Link {
         campaign: campaign?,
         publisher: publisher?,
         active: active?,
         valid_from: valid_from?,
         valid_until: valid_until?,
+        redirects: redirects?,
     }))
 }
 
