@@ -194,11 +194,14 @@ fn clients(catalog: &Catalog) -> HashMap<KeyHash, Arc<Client>> {
     catalog.api_keys().filter(|(_, key)| key.active).filter_map(client).collect()
 }
 
+/// A publisher, and whether it is in effect already.
+type InEffect = (Arc<Publisher>, bool);
+
 /// What many links share, made once.
 #[derive(Debug, Default, Clone)]
 struct Shared {
     campaigns: HashMap<(TenantId, CampaignId), Option<Arc<Campaign>>>,
-    publishers: HashMap<(TenantId, PublisherId), Option<(Arc<Publisher>, bool)>>,
+    publishers: HashMap<(TenantId, PublisherId), Option<InEffect>>,
     lost: HashMap<(TenantId, Option<AdvertiserId>, &'static str), Arc<LostLink>>,
 }
 
@@ -278,8 +281,7 @@ fn campaign_of(catalog: &Catalog, tenant: &TenantId, id: &CampaignId, as_of: AsO
     }))
 }
 
-/// And whether it is in effect already.
-fn publisher_of(catalog: &Catalog, tenant: &TenantId, id: &PublisherId, as_of: AsOf) -> Option<(Arc<Publisher>, bool)> {
+fn publisher_of(catalog: &Catalog, tenant: &TenantId, id: &PublisherId, as_of: AsOf) -> Option<InEffect> {
     let effective = catalog.publisher(tenant, id, as_of).map(|version| version.body);
     let newest = || catalog.newest_of(EntityKind::Publisher, tenant, id.as_str())?.publisher.as_ref();
     let body = effective.or_else(newest)?;
