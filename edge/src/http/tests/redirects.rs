@@ -143,7 +143,6 @@ fn a_link_that_does_not_count_leads_somewhere_all_the_same() {
     let edge = Edge::start_with(true);
     for (code, expected) in [
         ("paused", "https://shop.example/p?a=1&ref_code=paused#top"),
-        ("future", "https://shop.example/p?a=1&ref_code=future#top"),
         ("off", "https://shop.example/?ref_code=off"),
         ("off-with-page", "https://shop.example/over?by=alpha&ref_code=off-with-page"),
         ("ended", "https://shop.example/over?by=alpha&ref_code=ended"),

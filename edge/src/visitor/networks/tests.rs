@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 /// A value of the MaxMind DB format (https://maxmind.github.io/MaxMind-DB/, "Data section").
 enum Value<'a> {
     Text(&'a str),
+    Short(u16),
     Number(u32),
+    Long(u64),
     Map(Vec<(&'a str, Value<'a>)>),
     EmptyList,
 }
@@ -16,7 +18,7 @@ impl Value<'_> {
         // Type in the upper three bits, size below 29 in the rest.
         let head = |kind: u8, size: usize| kind << 5 | u8::try_from(size).expect("small");
         match self {
-            // A list's type is one of those that take a second byte.
+            // Types above 7 take a second byte.
             Value::EmptyList => out.extend_from_slice(&[0, 11 - 7]),
             Value::Text(text) => {
                 out.push(head(2, text.len()));
@@ -24,6 +26,14 @@ impl Value<'_> {
             }
             Value::Number(number) => {
                 out.push(head(6, 4));
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+            Value::Short(number) => {
+                out.push(head(5, 2));
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+            Value::Long(number) => {
+                out.extend_from_slice(&[8, 9 - 7]);
                 out.extend_from_slice(&number.to_be_bytes());
             }
             Value::Map(pairs) => {
@@ -73,17 +83,16 @@ fn database_of(networks: &[(&str, Value<'_>)]) -> Vec<u8> {
     bytes.extend_from_slice(&[0; 16]);
     bytes.extend_from_slice(&data);
     bytes.extend_from_slice(b"\xab\xcd\xefMaxMind.com");
-    let number = |number: usize| Value::Number(u32::try_from(number).expect("small"));
     let metadata = BTreeMap::from([
-        ("binary_format_major_version", number(2)),
-        ("binary_format_minor_version", number(0)),
-        ("build_epoch", number(1)),
+        ("binary_format_major_version", Value::Short(2)),
+        ("binary_format_minor_version", Value::Short(0)),
+        ("build_epoch", Value::Long(1)),
         ("database_type", Value::Text("Test")),
         ("description", Value::Map(Vec::new())),
-        ("ip_version", number(4)),
+        ("ip_version", Value::Short(4)),
         ("languages", Value::EmptyList),
-        ("node_count", number(nodes.len())),
-        ("record_size", number(32)),
+        ("node_count", Value::Number(u32::try_from(nodes.len()).expect("small"))),
+        ("record_size", Value::Short(32)),
     ]);
     Value::Map(metadata.into_iter().collect()).write(&mut bytes);
     bytes

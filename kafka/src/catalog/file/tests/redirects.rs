@@ -78,7 +78,7 @@ fn bad_redirects_are_told_all_that_is_wrong_with_them() {
          look_back: 30d\n  rules:\n  - {name: a, country: Germany, to: https://s.example/}\n  \
          - {name: A, device: phone, os: [], to: ftp://s.example/}\n  - {name: b, to: 'https://s.example/{payout}'}\n  \
          - {name: c, language: german, contry: DE}\n  variants:\n  - {name: a, weight: 0}\n  \
-         - {name: b, weight: 10001, to: https://{sub1}/}\n  fallback: s.example\n  \
+         - {name: b, weight: 10001, to: 'https://{sub1}/'}\n  fallback: s.example\n  \
          deep_links: [s.example:80, '*', shop, s.example/x]",
         &[
             "11: field `campaigns.rules.country`: value \"Germany\": expected a country's two letters (ISO 3166), like DE",
