@@ -10,7 +10,7 @@ use schemas::topic::DEFAULT_PARTITIONS;
 use sinks::ClickHouseConfig;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[derive(Subcommand)]
 pub enum Secrets {
@@ -34,6 +34,31 @@ pub enum Secrets {
         #[arg(long, value_name = "FILE")]
         key_file: PathBuf,
         /// Where the MAC keys are kept
+        #[arg(long, default_value = "data/secrets")]
+        dir: PathBuf,
+    },
+    /// Add a key that only verifies at first and signs after a while; edges read the file again by themselves
+    ///
+    /// Copy the file to every edge in the meantime: a token is then understood everywhere before anybody signs one.
+    Rotate {
+        /// How long it only verifies: time for the file to reach every edge
+        #[arg(long, default_value_t = 60, value_name = "MINUTES")]
+        after: u32,
+        /// Where the keys are kept
+        #[arg(long, default_value = "data/secrets")]
+        dir: PathBuf,
+    },
+    /// Refuse what a key signed: tokens and cookies by it are worth nothing from then on
+    Revoke {
+        /// As `tributary secrets list` shows it
+        id: u8,
+        /// Where the keys are kept
+        #[arg(long, default_value = "data/secrets")]
+        dir: PathBuf,
+    },
+    /// List the keys with what each does, and a fingerprint by which files of two machines are compared
+    List {
+        /// Where the keys are kept
         #[arg(long, default_value = "data/secrets")]
         dir: PathBuf,
     },
@@ -71,6 +96,24 @@ impl Secrets {
                 let api_key = std::fs::read_to_string(&key_file)
                     .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", key_file.display()))?;
                 println!("{}", keys.signing_secret(KeyHash::of_api_key(api_key.trim())));
+                return Ok(());
+            }
+            Secrets::Rotate { after, dir } => {
+                let path = dir.join("mac-keys");
+                let added = edge::secrets::rotate(&path, now(), Duration::from_secs(60 * u64::from(after)))?;
+                println!("key {} verifies now and signs from {}", added.id, added.from);
+                println!("copy {} to every edge before that; no restart is needed", path.display());
+                return Ok(());
+            }
+            Secrets::Revoke { id, dir } => {
+                let path = dir.join("mac-keys");
+                edge::secrets::revoke(&path, id, now())?;
+                println!("key {id} is revoked; copy {} to every edge", path.display());
+                return Ok(());
+            }
+            Secrets::List { dir } => {
+                let keys = edge::secrets::list(&dir.join("mac-keys"), now())?;
+                keys.iter().for_each(|key| println!("{key}"));
                 return Ok(());
             }
         };

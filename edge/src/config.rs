@@ -1,5 +1,7 @@
 //! `[edge]` of the configuration.
 
+use crate::redirect::destination::Destination;
+use crate::visitor::VisitorsConfig;
 use serde::Deserialize;
 use service::HumanDuration;
 use std::net::SocketAddr;
@@ -42,6 +44,12 @@ pub struct Config {
     /// A second listener that speaks TLS.
     #[serde(default)]
     pub tls: Option<crate::tls::Config>,
+    /// Where visitors of a link go whose clicks do not count, and which has no page of its own for that.
+    #[serde(default)]
+    pub fallback_url: Option<String>,
+    /// Who visitors are.
+    #[serde(default)]
+    pub visitors: VisitorsConfig,
 }
 
 impl Config {
@@ -67,6 +75,10 @@ impl Config {
             errors.push(format!("spool_mib {} is less than 32", self.spool_mib));
         }
         errors.extend(self.limits.errors());
+        if let Some(Err(error)) = self.fallback_url.as_deref().map(Destination::parse) {
+            errors.push(format!("fallback_url: {error}"));
+        }
+        self.visitors.validate(&mut errors);
         if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
     }
 }

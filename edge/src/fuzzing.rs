@@ -7,7 +7,7 @@ use crate::event::postback;
 use crate::event::rows::Rows;
 use crate::event::signature::{self, Signature};
 use crate::http::body::Format;
-use crate::redirect::destination::Destination;
+use crate::redirect::destination::{Destination, Fill};
 use crate::redirect::params::Params;
 use crate::routes::Client;
 use crate::spool::format;
@@ -22,6 +22,7 @@ use schemas::time::Micros;
 use schemas::token::{self, MacKey, MacKeys};
 use schemas::topic::Topic;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 pub struct Doors {
     keys: MacKeys,
@@ -68,7 +69,7 @@ impl Doors {
     pub fn query(&self, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         let params = Params::from_query(Some(&text));
-        let location = self.destination.location("summer", Some("T"), &params);
+        let location = self.destination.location(&fill("summer", Some("T"), &params));
         let plain = location.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
         assert!(plain && location.starts_with("https://shop.example/"), "{location}");
         params.into_map();
@@ -81,7 +82,8 @@ impl Doors {
         let host =
             |location: String| url::Url::parse(&location).expect("an address").host().map(|host| host.to_owned());
         let params = Params::from_query(Some("sub1=%2F%2Fevil.example%2F&sub2=@evil.example&sub3=\\\\evil"));
-        let (with, without) = (destination.location("c", Some("T"), &params), destination.location("c", None, &params));
+        let (with, without) =
+            (destination.location(&fill("c", Some("T"), &params)), destination.location(&fill("c", None, &params)));
         assert!(with.bytes().all(|byte| byte.is_ascii_graphic()), "{with}");
         let evil = host(with.clone()).is_some_and(|host| host.to_string() == "evil.example");
         assert!(!evil || text.contains("evil.example"), "{with}");
@@ -181,6 +183,10 @@ impl Doors {
         // A line that is longer than what is kept of one may be refused in parts and pass as a whole.
         assert!(parts == whole || bytes.split(|byte| *byte == b'\n').any(|line| line.len() > 60));
     }
+}
+
+fn fill<'a>(code: &'a str, token: Option<&'a str>, params: &'a Params) -> Fill<'a> {
+    Fill { code, token, params, rest: &|_| Cow::Borrowed("") }
 }
 
 const SALT: u64 = 0x5a17;

@@ -7,14 +7,14 @@ mod openapi;
 pub mod problem;
 
 use crate::event;
-use crate::limits::Standing;
+use crate::limits::{Sender, Standing};
 use crate::metrics::RouteName;
 use crate::redirect;
 use crate::worker::{Peer, Worker};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use problem::{Kind, Problem};
 use schemas::id::KeyHash;
@@ -105,32 +105,40 @@ async fn dispatch(worker: &Rc<Worker>, peer: Peer, request: Request<Incoming>) -
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
     let result = match target {
         Target::Redirect { code } if reading => {
-            let over_limit = !worker.limits.click(peer.sender);
+            let over_limit = !worker.limits.click(sender(worker, peer, request.headers()));
             redirect::redirect(worker, Peer { over_limit, ..peer }, code, &request).await
         }
         Target::Events { action } if request.method() == Method::POST => {
             let key = request.headers().get("x-api-key").and_then(|key| key.to_str().ok());
-            match limited(worker, peer, key.map(|key| (key, KeyUse::Server))) {
+            match limited(worker, sender(worker, peer, request.headers()), key.map(|key| (key, KeyUse::Server))) {
                 Ok(standing) => standing.told(event::receive(worker, action, request).await),
                 Err(problem) => Err(problem),
             }
         }
         Target::Postback if matches!(*request.method(), Method::GET | Method::POST) => {
             let token = event::postback::token(request.uri().query());
-            match limited(worker, peer, token.as_deref().map(|token| (token, KeyUse::Postback))) {
+            match limited(
+                worker,
+                sender(worker, peer, request.headers()),
+                token.as_deref().map(|token| (token, KeyUse::Postback)),
+            ) {
                 Ok(standing) => standing.told(event::postback::receive(worker, request).await),
                 Err(problem) => Err(problem),
             }
         }
         // A page's key is public: whoever floods under it must not use up what others of its advertiser have.
-        Target::Pixel if request.method() == Method::GET => match limited(worker, peer, None) {
-            Ok(_) => Ok(event::browser::pixel(worker, &request).await),
-            Err(_) => Ok(event::browser::image("limited")),
-        },
-        Target::Collect if request.method() == Method::POST => match limited(worker, peer, None) {
-            Ok(standing) => standing.told(event::browser::collect(worker, request).await),
-            Err(problem) => Err(problem),
-        },
+        Target::Pixel if request.method() == Method::GET => {
+            match limited(worker, sender(worker, peer, request.headers()), None) {
+                Ok(_) => Ok(event::browser::pixel(worker, &request).await),
+                Err(_) => Ok(event::browser::image("limited")),
+            }
+        }
+        Target::Collect if request.method() == Method::POST => {
+            match limited(worker, sender(worker, peer, request.headers()), None) {
+                Ok(standing) => standing.told(event::browser::collect(worker, request).await),
+                Err(problem) => Err(problem),
+            }
+        }
         Target::Collect if request.method() == Method::OPTIONS => Ok(event::browser::preflight()),
         Target::Script if reading => Ok(event::browser::script(&request)),
         Target::OpenApi if reading => Ok(openapi::reply()),
@@ -147,11 +155,16 @@ async fn dispatch(worker: &Rc<Worker>, peer: Peer, request: Request<Incoming>) -
     (name, result)
 }
 
+/// Whom a request is from, as limits tell senders apart: whom a trusted proxy asks for, else who is connected.
+fn sender(worker: &Worker, peer: Peer, headers: &HeaderMap) -> Sender {
+    worker.limits.sender(worker.visitors.address(peer.address, headers))
+}
+
 /// What a request counts for, before its body is read: its key where that is known, else its network.
-fn limited<'w>(worker: &'w Worker, peer: Peer, given: Option<(&str, KeyUse)>) -> Result<Standing<'w>, Problem> {
+fn limited<'w>(worker: &'w Worker, sender: Sender, given: Option<(&str, KeyUse)>) -> Result<Standing<'w>, Problem> {
     let known = given.filter(|(key, of)| worker.routes.load().client(key, *of).is_some());
     let key = known.map(|(key, _)| KeyHash::of_api_key(key));
-    worker.limits.request(peer.sender, key.as_ref()).inspect_err(|_| worker.local.request_over())
+    worker.limits.request(sender, key.as_ref()).inspect_err(|_| worker.local.request_over())
 }
 
 /// Kafka's absence is no reason to take an edge out of service: visitors still get where they want.

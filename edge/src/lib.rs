@@ -26,8 +26,10 @@ mod run;
 pub mod secrets;
 mod spool;
 mod tls;
+mod visitor;
 mod wire;
 mod worker;
 
 pub use config::Config;
 pub use run::{Error, run};
+pub use visitor::VisitorsConfig;

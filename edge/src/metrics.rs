@@ -42,6 +42,7 @@ impl RouteName {
 
 pub struct Metrics {
     requests: RefCell<HashMap<(RouteName, u16), Counter>>,
+    not_counted: RefCell<HashMap<&'static str, Counter>>,
     pub clicks: Counter,
     /// Neither Kafka nor the spool had it in time.
     pub clicks_shed: Counter,
@@ -67,6 +68,7 @@ impl Metrics {
         let refused = |reason: &'static str| counter!("edge_connections_refused_total", "reason" => reason);
         Metrics {
             requests: RefCell::default(),
+            not_counted: RefCell::default(),
             clicks: counter!("edge_clicks_total"),
             clicks_shed: shed("unavailable"),
             clicks_crowded: shed("crowded"),
@@ -87,6 +89,14 @@ impl Metrics {
         let counter = requests.entry((route, status)).or_insert_with(
             || counter!("edge_requests_total", "route" => route.name(), "status" => status.to_string()),
         );
+        counter.increment(1);
+    }
+
+    /// A redirect that is no click.
+    pub fn not_counted(&self, reason: &'static str) {
+        let mut counters = self.not_counted.borrow_mut();
+        let counter =
+            counters.entry(reason).or_insert_with(|| counter!("edge_redirects_not_counted_total", "reason" => reason));
         counter.increment(1);
     }
 

@@ -7,18 +7,19 @@ use crate::limits::{Limits, Local};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::redirect::cookie::CookieStyle;
+use crate::redirect::destination::Destination;
 use crate::routes::Routes;
 use crate::routes::keeper::{Keeper, Source};
 use crate::routes::snapshot;
-use crate::secrets::{self, SecretsError};
+use crate::secrets::{Keys, SecretsError, Watch};
 use crate::spool::{FolderError, Spool};
 use crate::tls::{Tls, TlsError};
+use crate::visitor::{Networks, NetworksError, Visitors};
 use crate::worker::{self, Worker};
 use arc_swap::ArcSwap;
 use kafka::KafkaConfig;
 use kafka::catalog::CatalogReader;
 use kafka::producer::EdgeProducer;
-use schemas::token::MacKeys;
 use schemas::topic::Topic;
 use service::Shutdown;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -49,6 +50,8 @@ pub enum Error {
     Config(String),
     #[error("MAC keys: {0}")]
     Secrets(#[from] SecretsError),
+    #[error("[edge.visitors] {0}")]
+    Networks(#[from] NetworksError),
     #[error("Kafka: {0}")]
     Kafka(#[from] kafka::Error),
     #[error("topics: {0}")]
@@ -71,10 +74,11 @@ pub enum Error {
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub routes: Arc<ArcSwap<Routes>>,
-    pub keys: Arc<MacKeys>,
+    pub keys: Arc<Keys>,
     pub memory: Arc<Memory>,
     pub producer: Arc<EdgeProducer>,
     pub spool: Spool,
+    pub networks: Arc<Networks>,
     pub config: Config,
     pub shutdown: Shutdown,
 }
@@ -87,9 +91,11 @@ pub fn run(
     on_ready: impl FnOnce(SocketAddr),
 ) -> Result<(), Error> {
     config.validate().map_err(Error::Config)?;
-    let keys = Arc::new(secrets::read_mac_keys(&config.mac_keys)?);
     // Installs the recorder before the first metric.
     service::metrics::handle();
+    let secrets = Watch::open(config.mac_keys.clone(), ids::now())?;
+    let keys = secrets.keys.clone();
+    let networks = Arc::new(Networks::open(&config.visitors)?);
     let threads = config.threads.get();
     // The last mailbox is the spool's.
     let producer = Arc::new(EdgeProducer::start(&kafka, threads + 1)?);
@@ -98,15 +104,26 @@ pub fn run(
     let snapshot = snapshot::path(&config.spool_dir);
     let served = open(&kafka, &snapshot, &producer, &shutdown).and_then(|(source, routes)| {
         let routes = Arc::new(ArcSwap::from_pointee(routes));
-        let keeper =
-            Keeper { source, routes: routes.clone(), snapshot, producer: producer.clone(), shutdown: shutdown.clone() };
+        let (for_keeper, stop) = (producer.clone(), shutdown.clone());
+        let keeper = Keeper {
+            source,
+            routes: routes.clone(),
+            retired: Vec::new(),
+            built_of: None,
+            secrets,
+            snapshot,
+            producer: for_keeper,
+            shutdown: stop,
+        };
         let keeper = std::thread::Builder::new()
             .name("edge-keeper".into())
             .spawn(move || keeper.run())
             .map_err(Error::Worker)?;
         let (producer, memory) = (producer.clone(), Arc::default());
-        let shared =
-            Shared { routes, keys, memory, producer, spool: spool.clone(), config, shutdown: shutdown.clone() };
+        let shared = {
+            let (spool, shutdown) = (spool.clone(), shutdown.clone());
+            Shared { routes, keys, memory, producer, spool, networks, config, shutdown }
+        };
         let served = serve(shared, on_ready);
         // Also where serving failed: the keeper and the catalog's thread stop with it.
         shutdown.request();
@@ -280,6 +297,9 @@ fn work(
         ids: RefCell::new(Ids::new().map_err(Error::NoRandom)?),
         metrics,
         cookie: CookieStyle::new(shared.config.cookie_domain.as_deref(), shared.config.secure_cookie),
+        visitors: Visitors::new(shared.config.visitors.clone(), shared.networks.clone()),
+        // Checked at the start.
+        fallback: shared.config.fallback_url.as_deref().and_then(|url| Destination::parse(url).ok()),
         spool_wait: shared.config.spool_wait.0,
         acknowledge_wait: shared.config.acknowledge_wait.0,
         limits,

@@ -1,13 +1,20 @@
-//! The MAC keys' file: a line per key, `id hex64`, the first signs and all verify. Nobody but its owner may read it, and
+//! The MAC keys' file: a line per key, one signs and all verify that are not revoked. Nobody but its owner may read it, and
 //! no key is ever made up where one is missing.
 
-use schemas::token::{MacKey, MacKeys};
+mod file;
+mod live;
+mod rotate;
+
+pub(crate) use live::{Keys, Watch};
+pub use rotate::{Listed, Rotated, State, list, revoke, rotate};
+
+use file::{KeyLine, SECRET_BYTES};
+use schemas::token::MacKeys;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-const SECRET_BYTES: usize = 32;
 /// A file of keys is a few lines; anything longer is another file.
 const FILE_BYTES: u64 = 64 * 1024;
 
@@ -25,7 +32,15 @@ pub enum SecretsError {
     TooOpen { path: PathBuf, mode: u32 },
     #[error("{path}, line {line}: {problem}")]
     BadLine { path: PathBuf, line: usize, problem: &'static str },
-    #[error("{path} holds no key")]
+    #[error("key {id} of {path} does not sign yet; rotate again when it does")]
+    Pending { path: PathBuf, id: u8 },
+    #[error("{path} has all the keys that ids are for; remove lines of revoked ones, but never the last line")]
+    Full { path: PathBuf },
+    #[error("{path} has no key {id} that is not revoked already")]
+    Unknown { path: PathBuf, id: u8 },
+    #[error("key {id} of {path} signs; run `tributary secrets rotate` first")]
+    Signs { path: PathBuf, id: u8 },
+    #[error("{path} holds no key that signs")]
     Empty { path: PathBuf },
     #[error("no random bytes from the system: {0}")]
     NoRandom(getrandom::Error),
@@ -48,8 +63,7 @@ pub fn create_certificate(certificate: &Path, key: &Path, names: &[String]) -> R
 pub fn create_mac_keys(path: &Path) -> Result<(), SecretsError> {
     let mut secret = [0_u8; SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(SecretsError::NoRandom)?;
-    let line = format!("1 {}\n", hex(&secret));
-    write_new(path, line.as_bytes()).map_err(|error| not_written(path, error))
+    write_new(path, file::line(1, &secret, None).as_bytes()).map_err(|error| not_written(path, error))
 }
 
 fn not_written(path: &Path, error: io::Error) -> SecretsError {
@@ -71,7 +85,17 @@ fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// As they are now.
 pub fn read_mac_keys(path: &Path) -> Result<MacKeys, SecretsError> {
+    let keys = read(path)?;
+    file::mac_keys(&keys, crate::ids::now()).ok_or_else(|| SecretsError::Empty { path: path.to_owned() })
+}
+
+fn read(path: &Path) -> Result<Vec<KeyLine>, SecretsError> {
+    read_text(path).map(|(_, keys)| keys)
+}
+
+fn read_text(path: &Path) -> Result<(String, Vec<KeyLine>), SecretsError> {
     let owned = || path.to_owned();
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => SecretsError::Missing { path: owned() },
@@ -88,48 +112,8 @@ pub fn read_mac_keys(path: &Path) -> Result<MacKeys, SecretsError> {
         return Err(SecretsError::BadLine { path: owned(), line: 1, problem: "too long for a file of keys" });
     }
     let text = io::read_to_string(file).map_err(unreadable)?;
-    let keys = parse(&text).map_err(|(line, problem)| SecretsError::BadLine { path: owned(), line, problem })?;
-    MacKeys::new(keys).ok_or_else(|| SecretsError::Empty { path: owned() })
-}
-
-/// Errors name the line and never show it.
-fn parse(text: &str) -> Result<Vec<MacKey>, (usize, &'static str)> {
-    let mut ids = Vec::new();
-    let mut keys = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let bad = |problem| (index + 1, problem);
-        let (id, secret) = line.split_once(' ').ok_or_else(|| bad("expected `id hex64`"))?;
-        let id: u8 = id.parse().map_err(|_| bad("the id is no number from 0 to 255"))?;
-        if ids.contains(&id) {
-            return Err(bad("the id stands on an earlier line too"));
-        }
-        let secret = from_hex(secret.trim()).ok_or_else(|| bad("the key is not 64 hexadecimal digits"))?;
-        if secret == [0; SECRET_BYTES] {
-            return Err(bad("the key is all zeros"));
-        }
-        ids.push(id);
-        keys.push(MacKey::new(id, &secret));
-    }
-    Ok(keys)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<[u8; SECRET_BYTES]> {
-    if text.len() != 2 * SECRET_BYTES || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut bytes = [0; SECRET_BYTES];
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(bytes)
+    let keys = file::parse(&text).map_err(|(line, problem)| SecretsError::BadLine { path: owned(), line, problem })?;
+    Ok((text, keys))
 }
 
 #[cfg(test)]
@@ -170,6 +154,10 @@ mod tests {
             (good.clone(), 0o600, "line 1: expected `id hex64`"),
             (format!("1 {}\n", &good[1..]), 0o600, "not 64 hexadecimal digits"),
             (format!("1 {}\n", "0".repeat(64)), 0o600, "all zeros"),
+            (format!("1 {good} soon\n"), 0o600, "line 1: expected `from=TIME` or `revoked`"),
+            (format!("1 {good} from=soon\n"), 0o600, "line 1: `from=` is no time"),
+            (format!("1 {good} revoked\n"), 0o600, "holds no key"),
+            (format!("1 {good} from=9000-01-01T00:00:00Z\n"), 0o600, "holds no key"),
         ] {
             let error = written(&content, mode).err().expect("refused").to_string();
             assert!(error.contains(message), "{error}");

@@ -7,13 +7,15 @@ use crate::limits::{Limits, Local, Sender};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::redirect::cookie::CookieStyle;
+use crate::redirect::destination::Destination;
 use crate::routes::Routes;
+use crate::secrets::Keys;
 use crate::tls::Tls;
+use crate::visitor::Visitors;
 use arc_swap::ArcSwap;
 use kafka::producer::Mailbox;
-use schemas::id::{IpHash, JourneyId};
+use schemas::id::JourneyId;
 use schemas::record::rejected::Rejected;
-use schemas::token::MacKeys;
 use schemas::topic::Topic;
 use schemas::{codec, key};
 use service::Shutdown;
@@ -36,12 +38,15 @@ const REPORT_CHECK: Duration = Duration::from_millis(10);
 
 pub struct Worker {
     pub routes: Arc<ArcSwap<Routes>>,
-    pub keys: Arc<MacKeys>,
+    pub keys: Arc<Keys>,
     pub memory: Arc<Memory>,
     pub acks: Rc<Acks>,
     pub ids: RefCell<Ids>,
     pub metrics: Rc<Metrics>,
     pub cookie: CookieStyle,
+    pub visitors: Visitors,
+    /// For visitors of links that lead nowhere.
+    pub fallback: Option<Destination>,
     pub spool_wait: Duration,
     pub acknowledge_wait: Duration,
     pub limits: Arc<Limits>,
@@ -58,20 +63,11 @@ pub struct Worker {
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy)]
 pub struct Peer {
-    pub ip_hash: IpHash,
+    pub address: IpAddr,
+    /// As limits tell senders apart: of the connection.
     pub sender: Sender,
     /// It sends more clicks than are counted.
     pub over_limit: bool,
-}
-
-impl Peer {
-    fn new(address: IpAddr, keys: &MacKeys, limits: &Limits) -> Peer {
-        let ip_hash = match address.to_canonical() {
-            IpAddr::V4(address) => keys.hash_ip(&address.octets()),
-            IpAddr::V6(address) => keys.hash_ip(&address.octets()),
-        };
-        Peer { ip_hash, sender: limits.sender(address), over_limit: false }
-    }
 }
 
 impl Worker {
@@ -131,7 +127,7 @@ async fn take(worker: &Rc<Worker>, open: &Rc<Open>, accepted: Accepted, tls: &Op
     match accepted {
         Ok(_) if open.count.get() >= CONNECTIONS => worker.metrics.connections_refused.increment(1),
         Ok((stream, address)) => {
-            let peer = Peer::new(address.ip(), &worker.keys, &worker.limits);
+            let peer = Peer { address: address.ip(), sender: worker.limits.sender(address.ip()), over_limit: false };
             if !worker.local.connected(&worker.limits, peer.sender) {
                 return worker.metrics.connections_limited.increment(1);
             }

@@ -185,6 +185,16 @@ impl Catalog {
         self.entities.all(kind).filter_map(|versions| versions.last().map(|(_, entry)| &**entry))
     }
 
+    /// Likewise, of those only that have versions which `earlier`, a clone of this catalog before it read on, does not have.
+    pub fn changed_since<'a>(
+        &'a self,
+        earlier: &'a Catalog,
+        kind: EntityKind,
+    ) -> impl Iterator<Item = &'a CatalogEntry> {
+        let changed = self.entities.changed_since(&earlier.entities, kind);
+        changed.filter_map(|versions| versions.last().map(|(_, entry)| &**entry))
+    }
+
     /// The newest version of one entity, whatever its time.
     pub fn newest_of(&self, kind: EntityKind, tenant: &TenantId, id: &str) -> Option<&CatalogEntry> {
         self.entities.versions(kind, tenant.as_str(), id)?.last().map(|(_, entry)| &**entry)

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod mark;
 pub mod name;
 pub mod offset;
+pub mod placeholder;
 pub mod record;
 pub mod time;
 pub mod token;

@@ -72,13 +72,15 @@ pub fn campaign(id: &str, advertiser: &str, contract: &str, look_back_days: i64,
         minimum_seconds: 0,
         publisher_contracts: Vec::new(),
         budgets: Vec::new(),
+        redirects: None,
     };
     CatalogEntry { campaign: Some(campaign), ..entry(EntityKind::Campaign, id) }
 }
 
 pub fn link(code: &str, campaign: &str, of: &str, active: bool) -> CatalogEntry {
     let campaign = CampaignId::new(campaign).expect("a name");
-    let link = Link { campaign, publisher: publisher(of), active, valid_from: None, valid_until: None };
+    let redirects = None;
+    let link = Link { campaign, publisher: publisher(of), active, valid_from: None, valid_until: None, redirects };
     CatalogEntry { link: Some(link), ..entry(EntityKind::Link, code) }
 }
 

@@ -16,8 +16,10 @@ use crate::limits;
 use crate::routes::Routes;
 use crate::routes::tests::{API_KEY, catalog};
 use crate::run::{self, Shared};
+use crate::secrets::Keys;
 use crate::spool::{Running, Spool};
 use crate::tls;
+use crate::visitor::{Networks, VisitorsConfig};
 use arc_swap::ArcSwap;
 use kafka::KafkaConfig;
 use kafka::producer::EdgeProducer;
@@ -31,7 +33,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
 
+mod redirects;
+
 pub(super) struct Edge {
+    keys: Arc<Keys>,
     pub(super) address: SocketAddr,
     spool: Spool,
     spooling: Option<(Running, TempDir)>,
@@ -55,7 +60,23 @@ impl Edge {
         Edge::begin(spooling, if spooling { 5000 } else { 60 }, limits::Config::default(), None)
     }
 
+    fn start_as(spooling: bool, visitors: VisitorsConfig) -> Edge {
+        let wait = if spooling { 5000 } else { 60 };
+        Edge::begin_as(spooling, wait, limits::Config::default(), None, visitors)
+    }
+
     fn begin(spooling: bool, acknowledge_millis: u64, limits: limits::Config, tls: Option<tls::Config>) -> Edge {
+        Edge::begin_as(spooling, acknowledge_millis, limits, tls, VisitorsConfig::default())
+    }
+
+    fn begin_as(
+        spooling: bool,
+        acknowledge_millis: u64,
+        limits: limits::Config,
+        tls: Option<tls::Config>,
+        visitors: VisitorsConfig,
+    ) -> Edge {
+        let networks = Arc::new(Networks::open(&visitors).expect("files that are there"));
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             threads: std::num::NonZeroU16::MIN,
@@ -68,6 +89,8 @@ impl Edge {
             secure_cookie: false,
             limits,
             tls,
+            fallback_url: None,
+            visitors,
         };
         let kafka = KafkaConfig { bootstrap: "127.0.0.1:1".into(), prefix: String::new(), development: true };
         let shutdown = Shutdown::default();
@@ -79,12 +102,15 @@ impl Edge {
         } else {
             (Spool::refusing(), None)
         };
+        let keys = MacKeys::new(vec![MacKey::new(1, &[1; 32])]).expect("a key");
+        let keys = Arc::new(Keys::from(keys));
         let shared = Shared {
             routes: Arc::new(ArcSwap::from_pointee(Routes::build(&catalog(), ids::now()))),
-            keys: Arc::new(MacKeys::new(vec![MacKey::new(1, &[1; 32])]).expect("a key")),
+            keys: keys.clone(),
             memory: Arc::default(),
             producer,
             spool: spool.clone(),
+            networks,
             config,
             shutdown: shutdown.clone(),
         };
@@ -93,7 +119,7 @@ impl Edge {
             run::serve(shared, move |address| sender.send(address).expect("the test waits")).expect("serves");
         });
         let address = receiver.recv_timeout(Duration::from_secs(10)).expect("ready");
-        Edge { address, spool, spooling, shutdown, thread: Some(thread) }
+        Edge { keys, address, spool, spooling, shutdown, thread: Some(thread) }
     }
 
     /// Sends bytes as they are and reads all that comes until the edge closes the connection.
@@ -169,8 +195,8 @@ fn hostile_and_mistaken_requests_are_refused_by_name() {
     let batch = format!("[{}1]", "1,".repeat(1000));
     for (line, headers, body, status, problem) in [
         ("GET /r/nobody", "", "", 404, "unknown-link"),
-        ("GET /r/paused", "", "", 404, "inactive-link"),
-        ("GET /r/off", "", "", 404, "inactive-link"),
+        ("GET /r/bad", "", "", 404, "inactive-link"),
+        ("GET /r/lost", "", "", 404, "inactive-link"),
         ("GET /r/", "", "", 404, "not-found"),
         ("GET /r/summer/x", "", "", 404, "not-found"),
         ("GET /r/../r/summer", "", "", 404, "not-found"),

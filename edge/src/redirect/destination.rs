@@ -3,9 +3,11 @@
 //!
 //! What a visitor sends goes into it escaped; nothing a visitor sends can change its host.
 
-use super::params::{Params, SUBS};
+use super::params::Params;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use schemas::limits;
+use schemas::placeholder::{self, Macro};
+use std::borrow::Cow;
 use url::Url;
 
 pub const CLICK_ID: &str = "click_id";
@@ -28,17 +30,23 @@ pub enum BadDestination {
     Syntax(url::ParseError),
     #[error("a macro before the path: a visitor could choose the host")]
     MacroInHost,
-    #[error("unknown macro {{{0}}}; there are {{click_id}}, {{ref_code}} and {{sub1}} to {{sub10}}")]
+    #[error("unknown macro {{{0}}}; there are {list}", list = placeholder::EXPECTED)]
     UnknownMacro(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(Box<str>),
-    ClickId,
-    RefCode,
-    /// From 1.
-    Sub(usize),
+    Filled(Macro),
+}
+
+/// What a redirect puts into a destination.
+pub struct Fill<'a> {
+    pub code: &'a str,
+    pub token: Option<&'a str>,
+    pub params: &'a Params,
+    /// The macros that are rarely asked for.
+    pub rest: &'a dyn Fn(Macro) -> Cow<'a, str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +61,19 @@ pub struct Destination {
 
 impl Destination {
     pub fn parse(text: &str) -> Result<Destination, BadDestination> {
+        Destination::take_apart(Destination::check(text)?.as_str(), parts)
+    }
+
+    /// One without macros: what looks like one is text.
+    pub fn literal(url: &Url) -> Destination {
+        let text = |text: &str| Ok(if text.is_empty() { Vec::new() } else { vec![Part::Text(text.into())] });
+        // Text is always taken.
+        let nowhere = |_| Destination { head: Vec::new(), separator: '?', fragment: Vec::new() };
+        Destination::take_apart(url.as_str(), text).unwrap_or_else(nowhere)
+    }
+
+    /// The address as a browser will read it.
+    pub fn check(text: &str) -> Result<Url, BadDestination> {
         if text.len() > limits::URL_BYTES {
             return Err(BadDestination::TooLong);
         }
@@ -77,10 +98,13 @@ impl Destination {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(BadDestination::Credentials);
         }
-        Destination::take_apart(url.as_str())
+        Ok(url)
     }
 
-    fn take_apart(url: &str) -> Result<Destination, BadDestination> {
+    fn take_apart(
+        url: &str,
+        parts: impl Fn(&str) -> Result<Vec<Part>, BadDestination>,
+    ) -> Result<Destination, BadDestination> {
         let (rest, fragment) = url.find('#').map_or((url, ""), |at| url.split_at(at));
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         // Ours replace the destination's own of the same name: two values under a name that we define mean nothing.
@@ -91,11 +115,11 @@ impl Destination {
     }
 
     /// Where the browser goes. Without a token no `click_id` is there at all, and its macro is empty.
-    pub fn location(&self, code: &str, token: Option<&str>, params: &Params) -> String {
+    pub fn location(&self, fill: &Fill<'_>) -> String {
         let mut location = String::with_capacity(256);
-        append(&mut location, &self.head, code, token, params);
+        append(&mut location, &self.head, fill);
         location.push(self.separator);
-        if let Some(token) = token {
+        if let Some(token) = fill.token {
             location.push_str(CLICK_ID);
             location.push('=');
             location.push_str(token);
@@ -103,8 +127,8 @@ impl Destination {
         }
         location.push_str(REF_CODE);
         location.push('=');
-        location.push_str(code);
-        append(&mut location, &self.fragment, code, token, params);
+        location.push_str(fill.code);
+        append(&mut location, &self.fragment, fill);
         location
     }
 }
@@ -116,15 +140,21 @@ fn is_ours(part: &str) -> bool {
 }
 
 /// Codes and tokens need no escaping; what a visitor sent does.
-fn append(location: &mut String, parts: &[Part], code: &str, token: Option<&str>, params: &Params) {
+fn append(location: &mut String, parts: &[Part], fill: &Fill<'_>) {
     for part in parts {
         match part {
             Part::Text(text) => location.push_str(text),
-            Part::ClickId => location.push_str(token.unwrap_or("")),
-            Part::RefCode => location.push_str(code),
-            Part::Sub(number) => location.extend(utf8_percent_encode(params.sub(*number), VALUE)),
+            Part::Filled(Macro::ClickId) => location.push_str(fill.token.unwrap_or("")),
+            Part::Filled(Macro::RefCode) => location.push_str(fill.code),
+            Part::Filled(Macro::Sub(number)) => escape(location, fill.params.sub(*number)),
+            Part::Filled(Macro::Source) => escape(location, fill.params.source()),
+            Part::Filled(other) => escape(location, &(fill.rest)(*other)),
         }
     }
+}
+
+fn escape(location: &mut String, value: &str) {
+    location.extend(utf8_percent_encode(value, VALUE));
 }
 
 /// In a path crate url has escaped the braces, in a query and fragment not.
@@ -134,19 +164,11 @@ fn parts(text: &str) -> Result<Vec<Part>, BadDestination> {
     let mut from = 0;
     while let Some((start, name, end)) = next_macro(text, from) {
         from = end;
-        let part = match name {
-            CLICK_ID => Part::ClickId,
-            REF_CODE => Part::RefCode,
-            _ => {
-                let number = name.strip_prefix("sub").and_then(|number| number.parse().ok());
-                let number = number.filter(|number| (1..=SUBS).contains(number));
-                Part::Sub(number.ok_or_else(|| BadDestination::UnknownMacro(name.to_owned()))?)
-            }
-        };
+        let found = Macro::parse(name).ok_or_else(|| BadDestination::UnknownMacro(name.to_owned()))?;
         if start > done {
             parts.push(Part::Text(text[done..start].into()));
         }
-        parts.push(part);
+        parts.push(Part::Filled(found));
         done = end;
     }
     if done < text.len() {
@@ -177,8 +199,20 @@ fn next_macro(text: &str, from: usize) -> Option<(usize, &str, usize)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+
+    pub fn fill<'a>(token: Option<&'a str>, params: &'a Params) -> Fill<'a> {
+        Fill { code: "R", token, params, rest: &rest }
+    }
+
+    fn rest<'a>(asked: Macro) -> Cow<'a, str> {
+        Cow::Borrowed(match asked {
+            Macro::Country => "DE",
+            Macro::Variant => "b&c",
+            _ => "x",
+        })
+    }
 
     #[test]
     fn our_parameters_are_merged_and_its_own_survive() {
@@ -197,19 +231,21 @@ mod tests {
                 "https://shop.example/?q={sub2}&e={sub10}#{sub1}",
                 "https://shop.example/?q=%23%3F%2F%C3%A9&e=&click_id=T&ref_code=R#a%20b%26c",
             ),
+            ("https://shop.example/{country}?v={variant}", "https://shop.example/DE?v=b%26c&click_id=T&ref_code=R"),
             ("https://shop.example/?j={%22a%22:1}", "https://shop.example/?j={%22a%22:1}&click_id=T&ref_code=R"),
             ("https://münchen.example/ä", "https://xn--mnchen-3ya.example/%C3%A4?click_id=T&ref_code=R"),
             ("HTTP://Shop.Example:80/", "http://shop.example/?click_id=T&ref_code=R"),
         ] {
             let parsed = Destination::parse(destination).unwrap_or_else(|error| panic!("{destination}: {error}"));
-            assert_eq!(parsed.location("R", Some("T"), &params), expected, "{destination}");
+            assert_eq!(parsed.location(&fill(Some("T"), &params)), expected, "{destination}");
         }
     }
 
     #[test]
     fn without_a_token_only_the_code_is_there() {
         let parsed = Destination::parse("https://shop.example/?cid={click_id}&a=1").expect("good");
-        assert_eq!(parsed.location("R", None, &Params::default()), "https://shop.example/?cid=&a=1&ref_code=R");
+        let params = Params::default();
+        assert_eq!(parsed.location(&fill(None, &params)), "https://shop.example/?cid=&a=1&ref_code=R");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{Routes, snapshot};
 use crate::ids;
 use crate::run::Error;
+use crate::secrets::Watch;
 use arc_swap::ArcSwap;
 use kafka::catalog::CatalogReader;
 use kafka::producer::EdgeProducer;
@@ -29,6 +30,11 @@ pub enum Source {
 pub struct Keeper {
     pub source: Source,
     pub routes: Arc<ArcSwap<Routes>>,
+    /// Indexes whose place was taken. The last holder lets go of a million links, and that is not to be a worker.
+    pub retired: Vec<Arc<Routes>>,
+    /// What the index was built of, once the keeper has built one.
+    pub built_of: Option<Arc<Catalog>>,
+    pub secrets: Watch,
     pub snapshot: PathBuf,
     pub producer: Arc<EdgeProducer>,
     pub shutdown: Shutdown,
@@ -42,6 +48,7 @@ impl Keeper {
         let mut due = matches!(self.source, Source::Kafka(..)).then(Instant::now);
         while !self.shutdown.requested() {
             std::thread::sleep(LOOK);
+            self.retired.retain(|routes| Arc::strong_count(routes) > 1);
             if self.follow()? {
                 due.get_or_insert_with(|| Instant::now() + SNAPSHOT);
             }
@@ -50,6 +57,7 @@ impl Keeper {
                 self.write_snapshot();
             }
             self.producer.renew_if_fatal();
+            self.secrets.look(ids::now());
             if upkeep.elapsed() >= service::metrics::UPKEEP {
                 upkeep = Instant::now();
                 service::metrics::upkeep();
@@ -71,7 +79,9 @@ impl Keeper {
                 let changed = newest != *generation;
                 *generation = newest;
                 if changed || outdated {
-                    rebuild(&self.routes, &reader.current());
+                    let catalog = reader.current();
+                    self.retired.push(rebuild(&self.routes, self.built_of.as_deref(), &catalog));
+                    self.built_of = Some(catalog);
                 }
                 Ok(changed)
             }
@@ -80,7 +90,9 @@ impl Keeper {
                 let reader = opened.inspect_err(|_| self.shutdown.request())?;
                 tracing::info!("Kafka is there; links and keys are its own again");
                 let generation = reader.generation();
-                rebuild(&self.routes, &reader.current());
+                let catalog = reader.current();
+                self.retired.push(rebuild(&self.routes, None, &catalog));
+                self.built_of = Some(catalog);
                 self.source = Source::Kafka(reader, generation);
                 Ok(true)
             }
@@ -95,9 +107,11 @@ impl Keeper {
     }
 }
 
-fn rebuild(routes: &ArcSwap<Routes>, catalog: &Catalog) {
-    let started = Instant::now();
-    let built = Routes::build(catalog, ids::now());
+/// The one that was there.
+fn rebuild(routes: &ArcSwap<Routes>, earlier: Option<&Catalog>, catalog: &Catalog) -> Arc<Routes> {
+    let (started, now) = (Instant::now(), ids::now());
+    let updated = earlier.and_then(|earlier| routes.load().update(earlier, catalog, now));
+    let built = updated.unwrap_or_else(|| Routes::build(catalog, now));
     tracing::info!(links = built.count(), offset = built.offset.0, took = ?started.elapsed(), "links and keys rebuilt");
-    routes.store(Arc::new(built));
+    routes.swap(Arc::new(built))
 }

@@ -1,7 +1,11 @@
 //! The index as of a time, and the catalog that the crate's other tests use.
 
 use super::*;
-use schemas::record::catalog::{ApiKey, Campaign as CampaignBody, Link as LinkBody, Publisher};
+use schemas::record::catalog::{
+    ApiKey, Campaign as CampaignBody, Device, Link as LinkBody, Publisher, RedirectRule, Redirects, System, Variant,
+};
+
+mod million;
 
 pub const API_KEY: &str = "tk_test_0123456789abcdef";
 /// Of a key that takes signed requests only.
@@ -43,6 +47,7 @@ fn campaign_entry(id: &str, effective_from: i64, destination: &str, active: bool
         minimum_seconds: 0,
         publisher_contracts: Vec::new(),
         budgets: Vec::new(),
+        redirects: None,
     };
     CatalogEntry { campaign: Some(body), ..entry(EntityKind::Campaign, id, effective_from) }
 }
@@ -54,8 +59,50 @@ fn link_entry(code: &str, effective_from: i64, campaign: &str, active: bool) -> 
         active,
         valid_from: None,
         valid_until: None,
+        redirects: None,
     };
     CatalogEntry { link: Some(body), ..entry(EntityKind::Link, code, effective_from) }
+}
+
+fn with_redirects(entry: CatalogEntry, redirects: Redirects) -> CatalogEntry {
+    let campaign = entry.campaign.map(|body| CampaignBody { redirects: Some(Arc::new(redirects)), ..body });
+    CatalogEntry { campaign, ..entry }
+}
+
+/// iPhones to one page, Germans to another; the rest to one of two; deep links within the shop.
+fn guided() -> Redirects {
+    let rule = |name: &str| RedirectRule {
+        name: name.into(),
+        countries: vec![],
+        devices: vec![],
+        systems: vec![],
+        languages: vec![],
+        destination: format!("https://shop.example/{name}?os={{os}}"),
+    };
+    let variant = |name: &str, destination| Variant { name: name.into(), weight: 1, destination };
+    Redirects {
+        rules: vec![
+            RedirectRule { devices: vec![Device::Mobile], systems: vec![System::Ios], ..rule("app") },
+            RedirectRule { countries: vec!["DE".into()], ..rule("de") },
+            RedirectRule { languages: vec!["fr".into()], ..rule("fr") },
+        ],
+        variants: vec![variant("a", None), variant("b", Some("https://shop.example/b?v={variant}".into()))],
+        deep_link_hosts: vec!["shop.example".into()],
+        ..Redirects::default()
+    }
+}
+
+fn over() -> Redirects {
+    Redirects { fallback: Some("https://shop.example/over?by={publisher}".into()), ..Redirects::default() }
+}
+
+/// One whose time is over, with a page for that.
+fn expired_link() -> CatalogEntry {
+    let entry = link_entry("expired", 0, "sale", true);
+    let fallback = Some("https://shop.example/expired".into());
+    let redirects = Some(Arc::new(Redirects { fallback, ..Redirects::default() }));
+    let link = entry.link.map(|body| LinkBody { valid_until: Some(Micros(1_000)), redirects, ..body });
+    CatalogEntry { link, ..entry }
 }
 
 /// `summer` is an active link, `paused` is not, `future` comes into force at 1000 s; `off` is of a paused campaign.
@@ -94,6 +141,16 @@ pub fn catalog() -> Catalog {
         CatalogEntry { api_key: Some(postback), ..entry(EntityKind::ApiKey, "acme-network", 0) },
         CatalogEntry { api_key: Some(other), ..entry(EntityKind::ApiKey, "bolt-network", 0) },
         CatalogEntry { api_key: Some(browser), ..entry(EntityKind::ApiKey, "acme-page", 0) },
+        with_redirects(campaign_entry("guided", 0, "https://shop.example/", true), guided()),
+        link_entry("guided", 0, "guided", true),
+        with_redirects(campaign_entry("over-with-page", 0, "https://shop.example/", false), over()),
+        link_entry("off-with-page", 0, "over-with-page", true),
+        with_redirects(
+            campaign_entry("ended", 0, "https://shop.example/", true),
+            Redirects { ends_at: Some(Micros(1_000)), ..over() },
+        ),
+        link_entry("ended", 0, "ended", true),
+        expired_link(),
     ];
     let mut catalog = Catalog::default();
     for (offset, entry) in entries.into_iter().enumerate() {
@@ -103,7 +160,7 @@ pub fn catalog() -> Catalog {
 }
 
 #[test]
-fn a_link_leads_somewhere_only_where_all_that_it_names_is_in_effect() {
+fn clicks_count_only_where_all_that_a_link_names_is_in_effect() {
     let catalog = catalog();
     for (code, at, expected) in [
         ("summer", 5, Some("active")),
@@ -117,11 +174,11 @@ fn a_link_leads_somewhere_only_where_all_that_it_names_is_in_effect() {
     ] {
         let routes = Routes::build(&catalog, Micros(at));
         let found = routes.link(code).map(|link| match link {
-            Link::Active(_) => "active",
-            Link::Inactive(inactive) => inactive.reason,
+            Link::Known(link) => link.closed(Micros(at)).map_or("active", |(reason, _)| reason),
+            Link::Lost(lost) => lost.reason,
         });
         assert_eq!(found, expected, "{code} at {at}");
-        assert_eq!(routes.offset, Offset(15));
+        assert_eq!(routes.offset, catalog.read_to());
     }
 }
 
@@ -131,6 +188,41 @@ fn an_index_is_outdated_when_a_version_comes_into_force() {
     assert!(!routes.outdated(Micros(999_999_999)));
     assert!(routes.outdated(Micros(1_000_000_000)));
     assert!(!Routes::build(&catalog(), Micros(1_000_000_000)).outdated(Micros(i64::MAX)));
+}
+
+/// Link by link, then all that makes a whole index necessary.
+#[test]
+fn an_index_that_is_brought_up_to_date_is_that_of_the_whole_catalog() {
+    let at = Micros(5);
+    let mut catalog = catalog();
+    let mut routes = Routes::build(&catalog, at);
+    let step = |catalog: &mut Catalog, routes: &mut Routes, entry: CatalogEntry, expected: bool| {
+        let earlier = catalog.clone();
+        let version = catalog.newest_of(entry.kind, &entry.tenant, &entry.id).map_or(1, |entry| entry.version + 1);
+        let shown = format!("{:?} {} {version}", entry.kind, entry.id);
+        catalog.apply(Offset(catalog.next_offset().0), CatalogEntry { version, ..entry });
+        let whole = Routes::build(catalog, at);
+        let updated = routes.update(&earlier, catalog, at);
+        assert_eq!(updated.is_some(), expected, "{shown}");
+        *routes = updated.unwrap_or_else(|| Routes::build(catalog, at));
+        for code in ["summer", "new", "later", "off", "lost", "guided"] {
+            assert_eq!(format!("{:?}", routes.link(code)), format!("{:?}", whole.link(code)), "{shown}: {code}");
+        }
+        assert_eq!((routes.count(), routes.offset), (whole.count(), whole.offset), "{shown}");
+        assert_eq!(routes.next_change, whole.next_change, "{shown}");
+    };
+    for (entry, expected) in [
+        (link_entry("new", 0, "sale", true), true),
+        (link_entry("summer", 0, "sale", false), true),
+        (link_entry("later", 600_000_000, "guided", true), true),
+        (link_entry("new", 0, "over", true), true),
+        (campaign_entry("over", 0, "https://shop.example/again", true), false),
+        (link_entry("summer", 0, "over", true), true),
+    ] {
+        step(&mut catalog, &mut routes, entry, expected);
+    }
+    let later = Micros(600_000_000);
+    assert!(routes.update(&catalog.clone(), &catalog, later).is_none(), "a version has come into force");
 }
 
 #[test]

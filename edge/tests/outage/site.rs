@@ -1,6 +1,8 @@
 //! A Kafka and an edge for one test: processes that are killed, stopped and started again, and what Kafka holds in the
 //! end.
 
+#![allow(dead_code, reason = "each of the tests uses its part")]
+
 use kafka::KafkaConfig;
 use kafka::ends::Ends;
 use kafka::group::Place;
@@ -110,6 +112,21 @@ impl Site {
         self.folder.path().join("spool")
     }
 
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn now(&self) -> Micros {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_micros();
+        Micros(i64::try_from(now).expect("a time"))
+    }
+
+    /// Further configuration of the edge, before it starts.
+    pub fn configure(&self, text: &str) {
+        let before = std::fs::read_to_string(self.config()).expect("a configuration");
+        std::fs::write(self.config(), format!("{before}{text}")).expect("a configuration");
+    }
+
     /// Segments that are there.
     pub fn segments(&self) -> usize {
         let files = std::fs::read_dir(self.spool()).expect("a folder").flatten();
@@ -195,7 +212,7 @@ impl Site {
     }
 
     /// None where there was no whole answer.
-    fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> Option<Answer> {
+    pub fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> Option<Answer> {
         let began = Instant::now();
         let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
@@ -240,6 +257,23 @@ impl Site {
                 };
                 kafka::range::read(&self.kafka, &place, from, to, each, || Ok::<(), kafka::Error>(())).expect("read");
             }
+        }
+        found
+    }
+
+    /// All records of a topic.
+    pub fn records<T: codec::Record>(&self, topic: Topic) -> Vec<T> {
+        let mut found = Vec::new();
+        let ends = Ends::open(&self.kafka).expect("a client");
+        let name = self.kafka.topics().name(topic);
+        for partition in 0..2 {
+            let (from, to) = patiently(|| ends.of(&name, partition));
+            let place = Place { topic: name.clone(), partition };
+            let each = |record: kafka::queue::Record<'_>| {
+                found.push(codec::decode::<T>(record.value.expect("a value")).expect("a record"));
+                Ok(())
+            };
+            kafka::range::read(&self.kafka, &place, from, to, each, || Ok::<(), kafka::Error>(())).expect("read");
         }
         found
     }

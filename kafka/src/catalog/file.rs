@@ -7,6 +7,7 @@ mod fields;
 mod fraud;
 mod overrides;
 mod own;
+mod redirects;
 mod sections;
 mod terms;
 mod tree;

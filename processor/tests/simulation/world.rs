@@ -59,6 +59,7 @@ pub fn catalog() -> Catalog {
         publisher_contracts: Vec::new(),
         // Of what the simulation counts to see that all of it is counted (`settlement`).
         budgets: vec![Budget { publisher: None, currency: Currency::USD, from: NOW, limit: Fixed(50_000_000) }],
+        redirects: None,
     };
     let mut catalog = Catalog::default();
     catalog.apply(Offset(0), CatalogEntry { contract: Some(contract), ..entry(EntityKind::Contract, "standard") });

@@ -82,6 +82,16 @@ impl Store {
         self.kinds[index(kind)].0.iter().flat_map(|shard| shard.values())
     }
 
+    /// Entities of a kind that an earlier clone knows fewer versions of, or not at all: what they share is not looked at.
+    pub fn changed_since<'a>(&'a self, earlier: &'a Store, kind: EntityKind) -> impl Iterator<Item = &'a Versions> {
+        let pairs = self.kinds[index(kind)].0.iter().zip(&earlier.kinds[index(kind)].0);
+        let changed = pairs.filter(|(ours, theirs)| !Arc::ptr_eq(ours, theirs));
+        changed.flat_map(|(ours, theirs)| {
+            let known = |key: &Key| theirs.get(key).map_or(0, Vec::len);
+            ours.iter().filter(move |(key, versions)| versions.len() > known(key)).map(|(_, versions)| versions)
+        })
+    }
+
     #[cfg(test)]
     pub fn shards_not_shared_with(&self, other: &Store) -> usize {
         let pairs = self.kinds.iter().zip(&other.kinds).flat_map(|(ours, theirs)| ours.0.iter().zip(&theirs.0));

@@ -160,6 +160,7 @@ fn campaign_without_budgets() -> Campaign {
         minimum_seconds: 0,
         publisher_contracts: Vec::new(),
         budgets: Vec::new(),
+        redirects: None,
     }
 }
 
@@ -180,6 +181,11 @@ fn a_clone_does_not_see_what_comes_later_and_shares_the_rest() {
     assert_eq!((earlier.read_to(), catalog.read_to()), (Offset(1999), Offset(2000)));
     assert_eq!(earlier.newest(EntityKind::Publisher).count(), 2000);
     assert_eq!(catalog.entities.shards_not_shared_with(&earlier.entities), 1);
+    let changed = |earlier: &Catalog| -> Vec<String> {
+        catalog.changed_since(earlier, EntityKind::Publisher).map(|entry| entry.id.clone()).collect()
+    };
+    assert_eq!(changed(&earlier), ["publisher-7"]);
+    assert_eq!((changed(&catalog).len(), changed(&Catalog::default()).len()), (0, 2000));
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! `catalog`: one version of one entity per record. Exactly one body is set, the one that `kind` names.
 
+mod redirects;
+
+pub use redirects::{Device, RedirectRule, Redirects, System, Variant};
+
 use crate::decimal::{Amount, Currency, Ppm};
 use crate::id::{CustomerId, IpHash, KeyHash};
 use crate::name::{AdvertiserId, CampaignId, ContractId, PublisherId, TenantId};
@@ -7,6 +11,7 @@ use crate::record::attribution::Model;
 use crate::record::event::{Action, EvidenceSource};
 use crate::time::Micros;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogEntry {
@@ -112,6 +117,8 @@ pub struct Campaign {
     /// the paying model, approval) is the campaign's.
     pub publisher_contracts: Vec<PublisherContract>,
     pub budgets: Vec<Budget>,
+    /// None: every click goes to `destination`.
+    pub redirects: Option<Arc<Redirects>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +170,8 @@ pub struct Link {
     pub valid_from: Option<Micros>,
     /// The last moment.
     pub valid_until: Option<Micros>,
+    /// Before the campaign's.
+    pub redirects: Option<Arc<Redirects>>,
 }
 
 /// The entity's id is the advertiser and the folded coupon code, `acme/SAVE10`.

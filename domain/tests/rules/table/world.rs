@@ -37,6 +37,7 @@ fn campaign_of(advertiser: &str) -> Campaign {
         minimum_seconds: 0,
         publisher_contracts: Vec::new(),
         budgets: Vec::new(),
+        redirects: None,
     }
 }
 
@@ -45,7 +46,15 @@ fn summer() -> CampaignId {
 }
 
 fn link_of(name: &str) -> Link {
-    Link { campaign: summer(), publisher: publisher(name), active: true, valid_from: None, valid_until: None }
+    let redirects = None;
+    Link {
+        campaign: summer(),
+        publisher: publisher(name),
+        active: true,
+        valid_from: None,
+        valid_until: None,
+        redirects,
+    }
 }
 
 fn coupon_of(name: Option<&str>) -> Coupon {

@@ -3,7 +3,7 @@
 use super::fields::{Fields, Noted, boolean, display_name, one_of, time};
 use super::terms::{destination, look_back_seconds, minimum_seconds};
 use super::tree::{Node, Value};
-use super::{Body, DefaultTime, Draft, File, KeyDraft, Reference, budgets, contract, overrides, own};
+use super::{Body, DefaultTime, Draft, File, KeyDraft, Reference, budgets, contract, overrides, own, redirects};
 use crate::catalog::problem::Problem;
 use schemas::catalog::coupon_id;
 use schemas::name::{
@@ -68,6 +68,12 @@ pub const SECTIONS: [Section; 8] = [
             "active",
             "publisher_contracts",
             "budgets",
+            "rules",
+            "variants",
+            "fallback",
+            "deep_links",
+            "starts_at",
+            "ends_at",
             "effective_from",
         ],
         id: |fields, problems| id(fields, problems, |text| name(CampaignId::new(text))),
@@ -76,7 +82,18 @@ pub const SECTIONS: [Section; 8] = [
     Section {
         name: "links",
         kind: EntityKind::Link,
-        known: &["code", "campaign", "publisher", "active", "valid_from", "valid_until", "effective_from"],
+        known: &[
+            "code",
+            "campaign",
+            "publisher",
+            "active",
+            "valid_from",
+            "valid_until",
+            "rules",
+            "variants",
+            "fallback",
+            "effective_from",
+        ],
         id: |fields, problems| {
             fields.required("code", problems, |text| name(LinkCode::new(text))).map(|code| code.to_string())
         },
@@ -217,6 +234,7 @@ fn campaign(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
     let active = active(fields, notes.problems);
     let publisher_contracts = publisher_contracts(fields, notes);
     let budgets = budgets::budgets(fields, notes);
+    let redirects = redirects::redirects(fields, notes.problems);
     Ok(Body::Campaign(Campaign {
         advertiser: advertiser?,
         name: name?,
@@ -227,6 +245,7 @@ fn campaign(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
         minimum_seconds: minimum?.unwrap_or(0),
         publisher_contracts: publisher_contracts?,
         budgets: budgets?,
+        redirects: redirects?,
     }))
 }
 
@@ -262,12 +281,14 @@ fn link(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Result<Body, Noted> {
     let active = active(fields, notes.problems);
     let valid_from = fields.optional("valid_from", notes.problems, time);
     let valid_until = fields.optional("valid_until", notes.problems, time);
+    let redirects = redirects::redirects(fields, notes.problems);
     Ok(Body::Link(Link {
         campaign: campaign?,
         publisher: publisher?,
         active: active?,
         valid_from: valid_from?,
         valid_until: valid_until?,
+        redirects: redirects?,
     }))
 }
 

@@ -2,6 +2,7 @@
 
 use schemas::decimal::{Amount, Currency, Ppm};
 use schemas::limits::{LONGEST_LOOK_BACK_MICROS, URL_BYTES};
+use schemas::placeholder::{self, Macro};
 use url::Url;
 
 const HOUR_SECONDS: u64 = 3600;
@@ -130,10 +131,6 @@ pub fn destination(text: &str) -> Result<String, String> {
 
 /// The text with every macro replaced by a letter; an unknown one is refused.
 fn fill_macros(text: &str) -> Result<String, String> {
-    let known = |name: &str| {
-        matches!(name, "click_id" | "ref_code")
-            || name.strip_prefix("sub").is_some_and(|number| (1..=10).any(|known: u8| known.to_string() == number))
-    };
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['{', '}']) {
@@ -142,9 +139,8 @@ fn fill_macros(text: &str) -> Result<String, String> {
             return Err("expected braces around a macro's name only".into());
         };
         let name = &rest[at + 1..end];
-        if !known(name) {
-            let expected = "expected {click_id}, {ref_code} or {sub1} to {sub10}";
-            return Err(format!("unknown macro {{{name}}}; {expected}"));
+        if Macro::parse(name).is_none() {
+            return Err(format!("unknown macro {{{name}}}; expected {}", placeholder::EXPECTED));
         }
         filled.push_str(&rest[..at]);
         filled.push('x');
@@ -250,7 +246,8 @@ mod tests {
             ("https://shop.example/a b", "expected no white space, control character or backslash"),
             (
                 "https://shop.example/{sub11}",
-                "unknown macro {sub11}; expected {click_id}, {ref_code} or {sub1} to {sub10}",
+                "unknown macro {sub11}; expected {click_id}, {ref_code}, {sub1} to {sub10}, {source}, {campaign}, \
+                 {publisher}, {country}, {device}, {os} or {variant}",
             ),
             ("https://shop.example/{", "expected braces around a macro's name only"),
             ("https://shop.example/}{", "expected braces around a macro's name only"),

@@ -9,6 +9,8 @@ use schemas::record::attribution::Model;
 use schemas::record::catalog::{Approval, CustomerKind, FraudRule, FraudRuleName, FraudTerms, Override, Rate, Tier};
 use schemas::record::event::{Action, EvidenceSource};
 
+mod redirects;
+
 pub const GOOD: &str = include_str!("good.yaml");
 
 #[test]
