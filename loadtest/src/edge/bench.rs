@@ -9,6 +9,7 @@ use super::traffic::{Clicks, Events};
 use crate::bench::process::Process;
 use crate::error::{Error, FileContext};
 use schemas::topic::Topic;
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -69,6 +70,8 @@ struct Bench<'o> {
     clicks_acknowledged: u64,
     events_acknowledged: u64,
     events_asked: u64,
+    /// By server: what peers answered.
+    answered: HashMap<String, u64>,
 }
 
 pub fn run(options: &Options) -> Result<Measured, Error> {
@@ -82,6 +85,7 @@ pub fn run(options: &Options) -> Result<Measured, Error> {
         clicks_acknowledged: 0,
         events_acknowledged: 0,
         events_asked: 0,
+        answered: HashMap::new(),
     };
     let mut measured = Measured::default();
     let turns = bench.start_all(&mut measured)?;
@@ -103,6 +107,7 @@ pub fn run(options: &Options) -> Result<Measured, Error> {
         (options.say)(&idle.to_string());
         measured.idle.push(idle);
     }
+    bench.check_peers()?;
     for server in bench.servers.drain(..) {
         server.stop();
     }
@@ -201,6 +206,20 @@ impl Bench<'_> {
         Server::start(name, address, &[script.to_string_lossy().into_owned()], &environment, None, &log)
     }
 
+    /// A peer that answers before Kafka has the record is not one that waits.
+    fn check_peers(&self) -> Result<(), Error> {
+        for server in self.servers.iter().filter(|server| !matches!(server.name.as_str(), "edge" | "nginx")) {
+            let there = self.site.foreign_records(&topic(&server.name))?;
+            let answered = self.answered.get(&server.name).copied().unwrap_or_default();
+            (self.options.say)(&format!("{}: {answered} redirects, {there} records in Kafka", server.name));
+            if there < answered {
+                let reason = format!("{} answered {answered} requests, and Kafka has {there}", server.name);
+                return Err(Error::Chaos { doing: "compare with a peer that waits for Kafka", reason });
+            }
+        }
+        Ok(())
+    }
+
     fn create_topic(&self, name: &str) -> Result<(), Error> {
         let mut tool = stack::kafka_tool("org.apache.kafka.tools.TopicCommand")?;
         tool.args(["--bootstrap-server", &self.site.kafka.bootstrap, "--create", "--topic", name]);
@@ -220,6 +239,8 @@ impl Bench<'_> {
                 let (outcome, clicks) = clicks(server.address, load)?;
                 if server.name == "edge" {
                     self.clicks_acknowledged += clicks.acknowledged;
+                } else {
+                    *self.answered.entry(server.name.clone()).or_default() += clicks.redirected;
                 }
                 (outcome, if server.name == "edge" { clicks.acknowledged } else { clicks.redirected }, clicks.other)
             }

@@ -104,10 +104,11 @@ impl EdgeSite {
         Ok(extents.iter().map(|(_, extent)| (extent.end.0 - extent.first.0).unsigned_abs()).sum())
     }
 
-    /// Records of a topic that is not ours, of one partition.
+    /// Records of a topic that is not ours.
     pub fn foreign_records(&self, topic: &str) -> Result<u64, Error> {
-        let place = Place { topic: topic.to_owned(), partition: 0 };
-        let extents = kafka::range::extents(&self.kafka, std::slice::from_ref(&place))?;
+        let place = |partition| Place { topic: topic.to_owned(), partition };
+        let places: Vec<Place> = (0..self.partitions).map(place).collect();
+        let extents = kafka::range::extents(&self.kafka, &places)?;
         Ok(extents.iter().map(|extent| (extent.end.0 - extent.first.0).unsigned_abs()).sum())
     }
 }

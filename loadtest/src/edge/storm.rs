@@ -160,17 +160,30 @@ struct Faults<'s> {
 
 impl Faults<'_> {
     fn run(&mut self) -> Result<(), Error> {
-        for step in &self.options.steps {
-            while self.began.elapsed() < step.at {
+        let site = self.site;
+        // A broker takes a while to start, and the edge is killed meanwhile too.
+        std::thread::scope(|scope| {
+            let mut starting = None;
+            for step in &self.options.steps {
+                while self.began.elapsed() < step.at {
+                    self.see_to_it()?;
+                }
+                self.say(&step.fault.to_string());
+                if step.fault == Fault::StartKafka {
+                    self.away = self.stopped.map_or(Duration::ZERO, |since| since.elapsed());
+                    starting = Some(scope.spawn(|| site.broker().start_broker()));
+                } else {
+                    self.apply(step.fault)?;
+                }
+            }
+            while self.began.elapsed() < self.options.lasts {
                 self.see_to_it()?;
             }
-            self.say(&step.fault.to_string());
-            self.apply(step.fault)?;
-        }
-        while self.began.elapsed() < self.options.lasts {
-            self.see_to_it()?;
-        }
-        Ok(())
+            let panicked = || Error::Chaos { doing: "start Kafka", reason: "its thread panicked".into() };
+            starting.map_or(Ok(()), |starting| starting.join().unwrap_or_else(|_| Err(panicked())))
+        })?;
+        // The last kill may have been a moment ago.
+        self.edge.as_mut().map_or(Ok(()), Server::await_listening)
     }
 
     fn apply(&mut self, fault: Fault) -> Result<(), Error> {
@@ -186,10 +199,8 @@ impl Faults<'_> {
                 self.site.broker().kill_broker()?;
                 self.stopped = Some(Instant::now());
             }
-            Fault::StartKafka => {
-                self.away = self.stopped.map_or(Duration::ZERO, |since| since.elapsed());
-                self.site.broker().start_broker()?;
-            }
+            // Done beside the others.
+            Fault::StartKafka => {}
             Fault::FillDisk => self.volume.fill(pid)?,
             Fault::MakeRoom => self.volume.make_room(pid)?,
         }
@@ -219,7 +230,10 @@ impl Faults<'_> {
             return;
         }
         self.told = Instant::now();
-        let spooled = Page::fetch(self.address).map_or(0.0, |page| page.sum("edge_spool_records"));
-        self.say(&format!("{} answers, {spooled} records in the spool", self.answered.load(Ordering::Relaxed)));
+        let spool = Page::fetch(self.address).map_or_else(
+            |_| "the edge does not listen".to_owned(),
+            |page| format!("{} records in the spool", page.sum("edge_spool_records")),
+        );
+        self.say(&format!("{} answers, {spool}", self.answered.load(Ordering::Relaxed)));
     }
 }
