@@ -86,7 +86,8 @@ fn answer(stream: TcpStream, page: impl Fn(&str) -> Option<String>) -> Option<St
     let (status, body) = page(&path).map_or(("404 Not Found", String::new()), |page| ("200 OK", page));
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n"
     );
     reader.get_mut().write_all((head + &body).as_bytes()).ok()?;
     Some(path)

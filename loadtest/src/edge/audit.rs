@@ -1,5 +1,5 @@
-//! The journal against what Kafka holds: every acknowledged id once. An event that was sent again under its id may stand
-//! there as often as it was sent; processing counts it once, by that id.
+//! The journal against what Kafka holds: every acknowledged id once. An event that was sent again under its id may
+//! stand there as often as it was sent; processing counts it once, by that id.
 
 use super::journal::Told;
 use super::site::EdgeSite;

@@ -165,7 +165,8 @@ impl Bench<'_> {
             .concat();
         let text = format!(
             "worker_processes 1;\ndaemon off;\npid {dir}/pid;\nerror_log {dir}/error.log warn;\n\
-             events {{ worker_connections 20000; }}\nhttp {{\naccess_log off;\nkeepalive_requests 1000000000;\n{temporary}\
+             events {{ worker_connections 20000; }}\nhttp {{\naccess_log off;\n\
+             keepalive_requests 1000000000;\n{temporary}\
              server {{ listen {address} reuseport;\n\
              location / {{ return 302 https://shop.example/welcome?click_id=none; }} }} }}\n",
             dir = dir.display()

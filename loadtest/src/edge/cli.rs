@@ -58,7 +58,7 @@ pub struct BenchArgs {
     /// Where the figures go
     #[arg(long, default_value = "target/reports/bench-edge.json")]
     report: PathBuf,
-    /// Folder with the peers' run.sh files, each in a folder of its own; without it only the edge and nginx are measured
+    /// Folder with the peers' run.sh files, each in a folder of its own; else only the edge and nginx are measured
     #[arg(long)]
     peers: Option<PathBuf>,
     /// Which peers

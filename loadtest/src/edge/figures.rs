@@ -39,7 +39,8 @@ impl Display for Run {
         let loop_ = if self.open { "open" } else { "closed" };
         write!(
             f,
-            "round {}  {:<17} {loop_:<6} {:>6.0}/s  {:>5.1} us CPU (broker {:>5.1})  p50 {:>6.2}  p99 {:>6.2}  p99.9 {:>6.2} ms",
+            "round {}  {:<17} {loop_:<6} {:>6.0}/s  {:>5.1} us CPU (broker {:>5.1})  \
+             p50 {:>6.2}  p99 {:>6.2}  p99.9 {:>6.2} ms",
             self.round,
             self.name,
             self.outcome.per_s(),

@@ -1,9 +1,9 @@
 //! Requests at their times: one thread, many keep-alive connections, one request at a time on each.
 //!
 //! Open loop: a request is due when the rate says so, and its latency is counted from that moment, also where no
-//! connection was free or this thread was late (no coordinated omission). Closed loop, to find what a server can do: the
-//! next request is due when its connection's last answer came. A request without an answer is asked again, if the traffic
-//! says so, and keeps its due time.
+//! connection was free or this thread was late (no coordinated omission). Closed loop, to find what a server can do:
+//! the next request is due when its connection's last answer came. A request without an answer is asked again, if the
+//! traffic says so, and keeps its due time.
 
 use super::answer::Answer;
 use crate::error::Error;
@@ -139,8 +139,8 @@ impl<'t, T: Traffic> Generator<'t, T> {
         })
     }
 
-    /// Runs the load to its end and waits for what is under way. `look` is called some twenty times a second with how many
-    /// answers came; the load ends early where it says false.
+    /// Runs the load to its end and waits for what is under way. `look` is called some twenty times a second with how
+    /// many answers came; the load ends early where it says false.
     pub fn run(mut self, mut look: impl FnMut(u64) -> bool) -> Result<Outcome, Error> {
         let mut now = Instant::now();
         self.connect(now)?;
@@ -319,7 +319,10 @@ impl<'t, T: Traffic> Generator<'t, T> {
     }
 
     fn overdue(&mut self, now: Instant) {
-        let late = |one: &Connection<T::Request>| matches!(&one.state, State::Busy(flight) if now > flight.sent + ANSWER_LIMIT);
+        let late = |one: &Connection<T::Request>| match &one.state {
+            State::Busy(flight) => now > flight.sent + ANSWER_LIMIT,
+            State::Down(_) | State::Idle => false,
+        };
         for number in 0..self.connections.len() {
             if late(&self.connections[number]) {
                 self.close(number, true);

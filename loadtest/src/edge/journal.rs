@@ -1,5 +1,5 @@
-//! The client's own journal: every id that an answer acknowledged, on the disk before it counts. It is the oracle: what is
-//! in it must be in Kafka.
+//! The client's own journal: every id that an answer acknowledged, noted before it counts. It is the oracle: what is in
+//! it must be in Kafka.
 
 use crate::error::{Error, FileContext};
 use std::fs::File;

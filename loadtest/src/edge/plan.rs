@@ -40,8 +40,8 @@ pub struct Step {
     pub fault: Fault,
 }
 
-/// Faults by time, and how long the load lasts. Kafka is away for `away`, and in the middle of that the disk is full for a
-/// fifth of it; `kills` come anywhere.
+/// Faults by time, and how long the load lasts. Kafka is away for `away`, and in the middle of that the disk is full for
+/// a fifth of it; `kills` come anywhere.
 pub fn plan(seed: u64, away: Duration, kills: usize) -> (Vec<Step>, Duration) {
     let calm = away.mul_f64(CALM_SHARE).max(Duration::from_secs(3));
     // The load goes on for as long again after Kafka's return: live traffic beside the drain.

@@ -1,5 +1,5 @@
-//! Faults under load: Kafka away, the edge killed, the spool's disk full, while visitors click and advertisers send events;
-//! then, when the spool is empty, the client's journal is held against what Kafka has.
+//! Faults under load: Kafka away, the edge killed, the spool's disk full, while visitors click and advertisers send
+//! events; then, when the spool is empty, the client's journal is held against what Kafka has.
 
 use super::audit::{self, Findings};
 use super::generator::{Generator, Load, Outcome};

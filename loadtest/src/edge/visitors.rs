@@ -1,5 +1,5 @@
-//! Visitors and advertisers under faults: a visitor whose browser reached nobody tries again, an advertiser sends an event
-//! again until it is taken, under the same id. What is acknowledged is noted before it counts.
+//! Visitors and advertisers under faults: a visitor whose browser reached nobody tries again, an advertiser sends an
+//! event again until it is taken, under the same id. What is acknowledged is noted before it counts.
 
 use super::answer::Answer;
 use super::generator::{Told as Next, Traffic};
@@ -80,7 +80,7 @@ impl Traffic for Visitors {
 
     fn next(&mut self, _: usize) -> Request {
         self.asked += 1;
-        let event = self.asked % self.event_every == 0;
+        let event = self.asked.is_multiple_of(self.event_every);
         if event { Request::Event { number: self.asked, sent: 0 } } else { Request::Click(self.asked) }
     }
 

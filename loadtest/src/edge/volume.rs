@@ -1,8 +1,8 @@
-//! The spool's disk: a small file system of its own that can be filled up to the last byte, so that a write fails as on a
-//! full disk (ENOSPC).
+//! The spool's disk: a small file system of its own that can be filled up to the last byte, so that a write fails as on
+//! a full disk (ENOSPC).
 //!
-//! A loop device with ext4, which takes root; else the folder itself, and the process's limit on the size of files stands
-//! for the full disk (EFBIG).
+//! A loop device with ext4, which takes root; else the folder itself, and the process's limit on the size of files
+//! stands for the full disk (EFBIG).
 
 use crate::error::{Error, FileContext};
 use rustix::fs::{FallocateFlags, fallocate};
