@@ -14,7 +14,8 @@ export CC CXX
 
 TRIBUTARY := $(CARGO_TARGET_DIR)/debug/tributary
 
-.PHONY: help setup build demo stop test lint audit bench-processor bench-recovery chaos-processor
+.PHONY: help setup build demo stop test lint audit bench-processor bench-recovery chaos-processor \
+	bench-edge chaos-edge
 
 help:
 	@echo "make demo   everything from an empty machine: servers, roles, 378,209 clicks, the figures checked"
@@ -23,6 +24,8 @@ help:
 	@echo "make lint   formatting, clippy, dependency arrows, licences"
 	@echo "make bench-processor   the processor beside Kafka Streams on one broker; PEERS=, SETS=, CLICKS=, KEEP=1: see the script's head"
 	@echo "make chaos-processor   50 faults under a million clicks (SEED=, CLICKS=, FAULTS=): nothing lost, doubled or wrong"
+	@echo "make bench-edge   an acknowledged click and event beside bare nginx and other collectors; PEERS=, ROUNDS=: see the script's head"
+	@echo "make chaos-edge   the edge killed, Kafka stopped, the spool's disk full under load (SEED=, RATE=): nothing acknowledged is lost"
 	@echo "make audit   attributions and balances recomputed in SQL, on the journeys and on a million generated clicks (SEED=, CLICKS=)"
 	@echo "make bench-recovery    from kill -9 to the next decision, with 10 M clicks of state (CLICKS=, REREAD=)"
 
@@ -38,7 +41,8 @@ demo: build
 stop:
 	@TRIBUTARY=$(TRIBUTARY) scripts/demo.sh stop
 
-test: setup
+test:
+	@scripts/setup.sh chromium
 	@scripts/test.sh
 
 lint: setup
@@ -55,3 +59,9 @@ chaos-processor: build
 
 bench-recovery: build
 	@TRIBUTARY=$(TRIBUTARY) scripts/chaos.sh bench-recovery
+
+bench-edge: build
+	@TRIBUTARY=$(TRIBUTARY) scripts/bench-edge.sh
+
+chaos-edge: build
+	@TRIBUTARY=$(TRIBUTARY) scripts/chaos-edge.sh

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs what building and running Tributary needs on Debian and Ubuntu, and only what is missing: as root it uses
 # apt, otherwise it prints the command to type. Fast and silent when everything is there. Then: `tributary doctor`.
+#
+#   setup.sh [nginx] [chromium]   these too: nginx for `make bench-edge`, a browser for the tests
 set -eu
 
 missing=""
@@ -36,6 +38,35 @@ if [ "$(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME:-}")" = trixie
   jdk=default-jdk-headless
 fi
 
+# /usr/sbin is not on everybody's path.
+PATH=$PATH:/usr/sbin
+
+has_browser() {
+  command -v chromium || command -v chromium-browser || command -v google-chrome
+}
+
+# Ubuntu's own chromium is a snap, which needs a running snapd.
+has_no_chromium_package() {
+  [ "$(. /etc/os-release 2>/dev/null && echo "${ID:-}")" = ubuntu ]
+}
+
+for extra in "$@"; do
+  case $extra in
+  nginx) need nginx-light command -v nginx ;;
+  chromium)
+    if ! has_browser >/dev/null && has_no_chromium_package; then
+      echo "no browser: install google-chrome, or chromium by 'snap install chromium'; the tests click links in it" >&2
+      exit 1
+    fi
+    need chromium has_browser
+    ;;
+  *)
+    echo "error: setup.sh knows nginx and chromium, not $extra" >&2
+    exit 2
+    ;;
+  esac
+done
+
 need clang command -v clang
 need libclang-dev has_libclang
 need cmake command -v cmake
@@ -65,6 +96,12 @@ if [ -n "$missing" ]; then
   # Unquoted on purpose: a list of words.
   # shellcheck disable=SC2086
   DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $missing
+  case $missing in
+  *nginx*)
+    # The package starts a server of its own on port 80, which nobody asked for.
+    if command -v systemctl >/dev/null 2>&1; then systemctl disable --now nginx >/dev/null 2>&1 || true; fi
+    ;;
+  esac
 fi
 
 if ! command -v cargo >/dev/null 2>&1; then

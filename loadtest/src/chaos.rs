@@ -14,7 +14,7 @@ pub(crate) mod feeder;
 mod member;
 mod outcome;
 pub mod recovery;
-mod site;
+pub(crate) mod site;
 mod storm;
 pub(crate) mod stream;
 mod verdicts;

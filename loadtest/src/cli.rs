@@ -3,6 +3,7 @@
 use crate::bench::cli::BenchCommand;
 use crate::chaos::cli::{ChaosArgs, RecoveryArgs, run_chaos, run_recovery};
 use crate::clickhouse::ClickHouse;
+use crate::edge::cli::EdgeCommand;
 use crate::error::Error;
 use crate::history::cli::{HistoryArgs, run_history};
 use crate::record::{Run, RunId};
@@ -43,6 +44,8 @@ enum Command {
     Chaos(ChaosArgs),
     /// Measure how soon decisions come again when a processor with much state is killed and started again
     Recovery(RecoveryArgs),
+    #[command(flatten)]
+    Edge(EdgeCommand),
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +123,7 @@ pub fn execute(args: LoadtestArgs) -> Result<ExitCode, Error> {
         Command::History(args) => run_history(&args),
         Command::Chaos(args) => run_chaos(args),
         Command::Recovery(args) => run_recovery(args),
+        Command::Edge(command) => command.execute(),
         Command::Report(args) => {
             print!("{}", verify::last_result(&args.out)?);
             Ok(ExitCode::SUCCESS)

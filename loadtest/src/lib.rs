@@ -2,8 +2,8 @@
 //! acknowledged, and holds ClickHouse against that journal and against the published reference.
 //!
 //! Owns: the plan (`journeys`, `schedule`), the replay, the oracle, the comparison and its report; `bench`, which
-//! measures processors; `chaos`, which breaks processors and broker under load; `history`, which fills the topics for
-//! the audit. Leaves to others: the servers; replay and verify know them by HTTP only, bench and chaos write to and
+//! measures processors; `chaos`, which breaks processors and broker under load; `edge`, which measures and breaks
+//! edges; `history`, which fills the topics for the audit. Leaves to others: the servers; replay and verify know them by HTTP only, bench and chaos write to and
 //! read from a Kafka of their own.
 //!
 //! **Architecture invariant:** nothing here depends on `domain`, `processor` or `sinks`. What judges the rules must
@@ -13,6 +13,7 @@ pub mod bench;
 pub mod chaos;
 pub mod cli;
 pub mod clickhouse;
+pub mod edge;
 mod error;
 pub mod history;
 pub mod journeys;

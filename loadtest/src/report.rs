@@ -1,4 +1,4 @@
-//! `demo.json`: the figures of a verified run with their goals, for machines.
+//! A run's figures with their goals, for machines: `demo.json`, and those of the edge under load.
 
 use crate::error::{Error, FileContext};
 use crate::record::write_json;
@@ -62,6 +62,17 @@ impl Report {
             figures: figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             goals: goals.into_iter().map(|(name, goal)| (name.to_owned(), json!(goal))).collect(),
         }
+    }
+
+    /// Of another run than the demo's; `ok` where no goal is missed.
+    pub fn new(
+        target: &'static str,
+        seed: u64,
+        ok: bool,
+        figures: Map<String, Value>,
+        goals: Map<String, Value>,
+    ) -> Report {
+        Report { target, commit: commit(), seed, ok, figures, goals }
     }
 
     pub fn write(&self, path: &Path) -> Result<(), Error> {

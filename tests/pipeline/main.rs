@@ -1,5 +1,6 @@
 //! The whole path on real Kafka, RocksDB and ClickHouse, with roles as processes that are killed in the middle.
 
+mod browser;
 mod budgets;
 mod crashes;
 mod customers;

@@ -23,9 +23,18 @@ impl Process {
 
     /// The most resident memory that it ever had, in bytes.
     pub fn peak_memory(self) -> Result<u64, BenchError> {
+        self.kib("VmHWM:")
+    }
+
+    /// Resident memory now, in bytes.
+    pub fn memory(self) -> Result<u64, BenchError> {
+        self.kib("VmRSS:")
+    }
+
+    fn kib(self, name: &'static str) -> Result<u64, BenchError> {
         let status = self.read("memory", "status")?;
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
-        kib.map(|kib: u64| kib * 1024).ok_or_else(|| self.unmeasured("memory", "no VmHWM".into()))
+        let kib = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB")?.parse().ok());
+        kib.map(|kib: u64| kib * 1024).ok_or_else(|| self.unmeasured("memory", format!("no {name}")))
     }
 
     fn read(self, what: &'static str, file: &str) -> Result<String, BenchError> {

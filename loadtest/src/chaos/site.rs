@@ -39,6 +39,14 @@ impl Site {
         &self.dir
     }
 
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    pub fn options(&self) -> &stack::Options {
+        &self.options
+    }
+
     /// kill -9.
     pub fn kill_broker(&self) -> Result<(), Error> {
         Ok(stack::kill(&self.options, Server::Kafka)?)
