@@ -222,8 +222,10 @@ impl Site {
              Content-Length: {length}\r\n{headers}\r\n{body}"
         );
         stream.write_all(text.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        // An image is an answer too.
+        let answer = String::from_utf8_lossy(&answer);
         let (head, body) = answer.split_once("\r\n\r\n")?;
         let status = head.get(9..12)?.parse().ok()?;
         let location = head.lines().find_map(|line| line.strip_prefix("location: ")).map(str::to_owned);

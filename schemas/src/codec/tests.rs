@@ -255,8 +255,10 @@ fn read_as<T: Record + PartialEq + Debug>(record: &T, earlier: u8, end: &[u8], e
 
 #[test]
 fn what_an_earlier_version_wrote_is_read_with_the_defaults_of_the_current_one() {
-    read_as(&event(), 21, &[0, 0, 0, 0], &[]);
-    read_as(&event(), 22, &[0, 0], &[]);
+    let event_of_api = Event { channel: crate::record::event::Channel::Api, ..event() };
+    read_as(&event_of_api, 21, &[0; 5], &[]);
+    read_as(&event_of_api, 22, &[0; 3], &[]);
+    read_as(&event_of_api, 23, &[0], &[]);
     let entry = CatalogEntry::bare(EntityKind::Contract, event().tenant, "standard");
     let contract = CatalogEntry { contract: Some(plain_contract()), ..entry };
     // Eight fields of the contract, the API key that is not there, the override, and that a budget is spent.
@@ -291,7 +293,7 @@ fn what_is_not_ours_is_refused_with_the_reason() {
     for (bytes, expected) in [
         (vec![], "shorter than the 5-byte header: 0 bytes"),
         (b"{\"json\": 1}".to_vec(), "first byte is 0x7b, expected 0x00 of the Confluent wire format"),
-        (vec![0, 0, 0, 255, 255, 0], "schema id 65535 is unknown here; 23 was expected"),
+        (vec![0, 0, 0, 255, 255, 0], "schema id 65535 is unknown here; 24 was expected"),
         (click, "schema id 112 is a BalanceState, expected a Event"),
     ] {
         assert_eq!(decode::<Event>(&bytes).expect_err("refused").to_string(), expected);
