@@ -79,7 +79,8 @@ impl Doors {
     pub fn destination(&self, bytes: &[u8]) {
         let Ok(text) = std::str::from_utf8(bytes) else { return };
         let Ok(destination) = Destination::parse(text) else { return };
-        let host = |location: String| url::Url::parse(&location).ok()?.host().map(|host| host.to_owned());
+        let host =
+            |location: String| url::Url::parse(&location).expect("an address").host().map(|host| host.to_owned());
         let params = Params::from_query(Some("sub1=%2F%2Fevil.example%2F&sub2=@evil.example&sub3=\\\\evil"));
         let (with, without) =
             (destination.location(&fill("c", Some("T"), &params)), destination.location(&fill("c", None, &params)));

@@ -90,8 +90,8 @@ impl Destination {
         let authority =
             rest.and_then(|rest| rest.split(['/', '?', '#']).next()).filter(|authority| !authority.is_empty());
         let authority = authority.ok_or(BadDestination::NotHttp)?;
-        // Braces are legal in a host for crate url: a visitor could choose where the link leads.
-        if authority.contains(['{', '}']) {
+        // Braces are legal in a host for crate url, which also decodes them there: a visitor could choose where the link leads.
+        if authority.contains(['{', '}', '%']) {
             return Err(BadDestination::MacroInHost);
         }
         let url = Url::parse(text).map_err(BadDestination::Syntax)?;
@@ -264,6 +264,7 @@ pub mod tests {
             ("https://user:pass@shop.example/", Credentials),
             ("https:///evil.example", NotHttp),
             ("https://{sub1}.example/", MacroInHost),
+            ("https://m\u{fc}nch%7Bsub1%7Den.example/", MacroInHost),
             ("https://shop.example:{sub1}", MacroInHost),
             ("https://shop.example/?x={payout}", UnknownMacro("payout".into())),
             ("https://shop.example/{sub11}", UnknownMacro("sub11".into())),

@@ -118,7 +118,8 @@ pub fn destination(text: &str) -> Result<String, String> {
     if authority.is_empty() {
         return Err("expected a host".into());
     }
-    if authority.contains(['{', '}']) {
+    // Nor one in its escaped form, which the parser decodes.
+    if authority.contains(['{', '}', '%']) {
         return Err("expected no macro before the path: a visitor could choose the host".into());
     }
     let filled = fill_macros(text)?;
@@ -239,6 +240,7 @@ mod tests {
             ("javascript://x", "expected an absolute URL that begins with https:// or http://"),
             ("https:///landing", "expected a host"),
             ("https://{sub1}.shop.example/", "expected no macro before the path: a visitor could choose the host"),
+            ("https://m%7Bsub1%7D.example/", "expected no macro before the path: a visitor could choose the host"),
             ("https://shop.example:{sub1}/", "expected no macro before the path: a visitor could choose the host"),
             ("https://shop.example\\@evil.example/", "expected no white space, control character or backslash"),
             ("https://a@shop.example/", "expected no user name or password"),
