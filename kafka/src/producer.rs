@@ -27,8 +27,9 @@ const QUEUE_KILOBYTES: u32 = 256 * 1024;
 /// Longer than a broker's restart takes at its worst: once records in flight time out, librdkafka begins a new producer
 /// epoch, under which the broker cannot tell that it has the ones that are sent again (1,149 of 12,821 clicks stood twice).
 const MESSAGE_TIMEOUT_MILLIS: u32 = 300_000;
-/// Latency given for batching: at 3,000 clicks/s ten share a request.
-const LINGER_MILLIS: u32 = 3;
+/// Latency given for batching: at 2,000 clicks/s ten share a request. With 3 the broker took twice the CPU that it takes
+/// with 10, and librdkafka spins more (docs/performance.md).
+const LINGER_MILLIS: u32 = 5;
 
 /// Who waits for a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -57,7 +57,7 @@ fn answer(status: u16, what: &'static str, media: Option<(&'static str, &'static
 }
 
 /// Whatever is asked for: who reads a body may say so too.
-const OF_ALL: [Kind; 2] = [Kind::BadRequest, Kind::UriTooLong];
+const OF_ALL: [Kind; 3] = [Kind::BadRequest, Kind::UriTooLong, Kind::MisdirectedRequest];
 const OF_BODIES: [Kind; 3] = [Kind::UnsupportedMediaType, Kind::BodyTooLarge, Kind::BodyTimeout];
 const OF_ROWS: [Kind; 4] = [Kind::MalformedJson, Kind::InvalidEvent, Kind::InvalidBatch, Kind::KafkaUnavailable];
 
@@ -92,6 +92,8 @@ fn operations() -> Vec<Operation> {
         all.push(plain("/openapi.json", method, "This document", Some(("application/json", "Document"))));
         let mut health = plain("/health", method, "Whether the edge serves", TEXT);
         health.answers.push(answer(503, "It is stopping", TEXT));
+        // Load balancers ask by address.
+        health.problems.retain(|kind| *kind != Kind::MisdirectedRequest);
         all.push(health);
         all.push(plain("/metrics", method, "Figures for Prometheus", TEXT));
     }
@@ -114,6 +116,9 @@ fn redirect(method: &'static str) -> Operation {
         parameters.push(parameter("query", &format!("sub{number}"), "Kept with the click; other names: docs/api.md"));
     }
     parameters.push(parameter("query", "source", "Kept with the click"));
+    let deep = "Where within the campaign's deep_links hosts it leads instead; dl is the same";
+    parameters.push(parameter("query", "url", deep));
+    parameters.push(parameter("query", "consent", "0: no journey cookie, and no address is kept"));
     Operation {
         path: "/r/{code}",
         method,
@@ -164,7 +169,7 @@ fn events(path: &'static str, summary: &'static str) -> Operation {
         parameters,
         body: Some((ROWS, "Events")),
         answers: of_events(),
-        problems: [&OF_ALL[..], &OF_BODIES, &OF_ROWS, &of_keys].concat(),
+        problems: [&OF_ALL[..], &OF_BODIES, &OF_ROWS, &of_keys, &[Kind::RateLimited]].concat(),
     }
 }
 
@@ -195,7 +200,8 @@ fn postback_of(method: &'static str) -> Operation {
         parameters.extend(named(names, what));
     }
     parameters.extend(validate_only());
-    let mut problems = [&OF_ALL[..], &[Kind::Unauthorized, Kind::InvalidEvent, Kind::KafkaUnavailable]].concat();
+    let mut problems =
+        [&OF_ALL[..], &[Kind::Unauthorized, Kind::InvalidEvent, Kind::KafkaUnavailable, Kind::RateLimited]].concat();
     let mut body = None;
     if method == "post" {
         parameters.push(content_encoding());
@@ -249,7 +255,7 @@ fn collect() -> Operation {
         parameters,
         body: Some((&["text/plain", "application/json", "application/x-ndjson"], "Events")),
         answers: of_events(),
-        problems: [&OF_ALL[..], &OF_BODIES, &OF_ROWS, &[Kind::Unauthorized]].concat(),
+        problems: [&OF_ALL[..], &OF_BODIES, &OF_ROWS, &[Kind::Unauthorized, Kind::RateLimited]].concat(),
     }
 }
 

@@ -60,6 +60,10 @@ impl Edge {
         Edge::begin(spooling, if spooling { 5000 } else { 60 }, limits::Config::default(), None)
     }
 
+    pub(super) fn start_limited(limits: &str) -> Edge {
+        Edge::begin(false, 60, toml::from_str(limits).expect("limits"), None)
+    }
+
     fn start_as(spooling: bool, visitors: VisitorsConfig) -> Edge {
         let wait = if spooling { 5000 } else { 60 };
         Edge::begin_as(spooling, wait, limits::Config::default(), None, visitors)

@@ -153,7 +153,7 @@ impl Bench<'_> {
         let mut settings = self.options.with.clone();
         settings.push(format!("edge.threads={threads}"));
         // One API key sends all of it.
-        settings.push("edge.limits.events={per_second=0}".to_owned());
+        settings.push("edge.limits={events={per_second=0,burst=0}}".to_owned());
         let command = self.site.edge(address, &self.site.dir().join("spool"), &settings);
         Server::start("edge", address, &command, &[], core, &self.site.dir().join("edge.log"))
     }

@@ -1,3 +1,5 @@
+//! What a look-up finds, as of which position and time.
+
 use super::*;
 use crate::decimal::{Currency, Fixed};
 

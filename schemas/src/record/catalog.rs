@@ -1,7 +1,9 @@
 //! `catalog`: one version of one entity per record. Exactly one body is set, the one that `kind` names.
 
+mod budget;
 mod redirects;
 
+pub use budget::{Budget, BudgetPassed};
 pub use redirects::{Device, RedirectRule, Redirects, System, Variant};
 
 use crate::decimal::{Amount, Currency, Ppm};
@@ -125,30 +127,6 @@ pub struct Campaign {
 pub struct PublisherContract {
     pub publisher: PublisherId,
     pub contract: ContractId,
-}
-
-/// A soft limit of what an advertiser pays on a campaign: once settle has booked it, the campaign is paused (`BudgetPassed`).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Budget {
-    /// None: of the whole campaign.
-    pub publisher: Option<PublisherId>,
-    pub currency: Currency,
-    /// Conversions from this time on count.
-    pub from: Micros,
-    /// Of commission; more than zero.
-    pub limit: Amount,
-}
-
-/// A budget is spent. It pauses the campaign, or the publisher's links on it, for as long as the campaign has a budget of
-/// this publisher, currency and time with a limit that is no higher.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BudgetPassed {
-    pub campaign: CampaignId,
-    pub publisher: Option<PublisherId>,
-    pub currency: Currency,
-    pub from: Micros,
-    pub limit: Amount,
-    pub spent: Amount,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -74,6 +74,9 @@ fn every_path_and_method_is_documented_and_answers() {
 #[test]
 fn every_status_and_problem_is_documented_and_happens() {
     let (taking, refusing, slow) = (Edge::start_with(true), Edge::start(), Edge::start_slow());
+    let elsewhere = Edge::start_limited("hosts = ['elsewhere.example']");
+    let full = Edge::start_limited("exempt = []\nanonymous = { per_second = 1, burst = 1 }");
+    full.request("POST /collect", "", "");
     let mut seen: BTreeSet<Line> = BTreeSet::new();
     let mut ask = |edge: &Edge, line: &str, headers: &str, body: &str| {
         let answer = edge.request(line, headers, body);
@@ -130,7 +133,7 @@ fn every_status_and_problem_is_documented_and_happens() {
             ask(&taking, &format!("{method} {path}?{long}"), "", "");
         }
         ask(&taking, &format!("{method} /r/nobody"), "", "");
-        ask(&taking, &format!("{method} /r/paused"), "", "");
+        ask(&taking, &format!("{method} /r/lost"), "", "");
         let tag = taking.request("GET /collect.js", "", "").header("etag").expect("a tag").to_owned();
         ask(&taking, &format!("{method} /collect.js"), &format!("If-None-Match: {tag}\r\n"), "");
     }
@@ -164,6 +167,16 @@ fn every_status_and_problem_is_documented_and_happens() {
     for to in [collect.as_str(), &format!("POST /postback?token={POSTBACK_TOKEN}")] {
         ask(&taking, to, "Content-Type: image/png\r\n", event);
         ask(&taking, to, "Content-Length: 9999999\r\n", "");
+    }
+    for (path, operations) in document()["paths"].as_object().expect("paths") {
+        for method in operations.as_object().expect("operations").keys() {
+            let line = format!("{} {}", method.to_ascii_uppercase(), path.replace("{code}", "summer"));
+            let limits = operations[method]["responses"]["429"].is_object();
+            // One a second passes.
+            for edge in [Some(&elsewhere), limits.then_some(&full), limits.then_some(&full)].into_iter().flatten() {
+                ask(edge, &line, "", "");
+            }
+        }
     }
     let hard = hard_to_bring_about();
     assert!(seen.is_disjoint(&hard), "{:?}", seen.intersection(&hard).collect::<Vec<_>>());
@@ -215,6 +228,8 @@ fn every_parameter_is_documented_and_read() {
         let found = crate::redirect::params::Params::from_query(Some(&query)).into_map();
         kept.extend(found.contains_key(&name).then_some(name));
     }
+    // These two are read, and not kept as they are.
+    kept.extend(["url", "consent"].map(str::to_owned));
     assert_eq!(names("/r/{code}", "get", "query"), kept);
     // What is no parameter of a postback or a pixel becomes a property of its event.
     for path in ["/postback", "/pixel.gif"] {
