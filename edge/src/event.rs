@@ -59,12 +59,12 @@ pub async fn receive(worker: &Worker, action: Option<Action>, request: Request<I
         validate_only: validate_only(&request)?,
         client,
     };
-    let sent = body::read(request).await?;
+    let sent = body::read(request, schemas::limits::BODY_BYTES).await?;
     let mut nonce = match &signature {
         Some(signature) => check(&delivery, signature, &sent)?,
         None => None,
     };
-    let body = coding::decode(sent, coding).await?;
+    let body = coding::decode(sent, coding, schemas::limits::BODY_BYTES).await?;
     let outcome = deliver(&delivery, &body, format).await;
     // What is to be sent again may come again as it was.
     if let Some(nonce) = nonce.as_mut().filter(|_| outcome.complete) {

@@ -31,7 +31,7 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// Networks and keys told apart at once; each takes 16 bytes. Of more, the ones that were quiet longest are forgotten.
 const SENDERS: usize = 1 << 16;
-/// Rejections recorded each second by a worker for being over a limit: enough to see who, too few to fill a topic.
+/// Rejections that anybody can cause, recorded each second by a worker: enough to see who, too few to fill a topic.
 const RECORDED_PER_SECOND: u32 = 10;
 
 type Limiter = RateLimiter<u64, Table, MonotonicClock, StateInformationMiddleware>;
@@ -199,6 +199,11 @@ impl Local {
     /// Counts a click over its limit, and says whether it is one of those that are recorded.
     pub fn click_over(&self) -> bool {
         self.clicks.increment(1);
+        self.keeps_rejection()
+    }
+
+    /// Whether what a stranger caused is recorded: only so many a second are.
+    pub fn keeps_rejection(&self) -> bool {
         let now = Instant::now();
         let (since, count) = self.recorded.get();
         let since = since.filter(|since| now.duration_since(*since) < Duration::from_secs(1));

@@ -131,10 +131,9 @@ async fn take(worker: &Rc<Worker>, open: &Rc<Open>, accepted: Accepted, tls: &Op
             if !worker.local.connected(&worker.limits, peer.sender) {
                 return worker.metrics.connections_limited.increment(1);
             }
-            let (worker, tls, guard) = (worker.clone(), tls.clone(), open.enter());
+            let (tls, guard) = (tls.clone(), open.enter(worker, peer));
             tokio::task::spawn_local(async move {
-                connection::serve(worker.clone(), peer, stream, tls).await;
-                worker.local.disconnected(peer.sender);
+                connection::serve(guard.worker.clone(), peer, stream, tls).await;
                 drop(guard);
             });
         }
@@ -166,12 +165,16 @@ struct Open {
     closed: Notify,
 }
 
-struct Guard(Rc<Open>);
+struct Guard {
+    open: Rc<Open>,
+    worker: Rc<Worker>,
+    peer: Peer,
+}
 
 impl Open {
-    fn enter(self: &Rc<Self>) -> Guard {
+    fn enter(self: &Rc<Self>, worker: &Rc<Worker>, peer: Peer) -> Guard {
         self.count.set(self.count.get() + 1);
-        Guard(self.clone())
+        Guard { open: self.clone(), worker: worker.clone(), peer }
     }
 
     async fn none(&self) {
@@ -183,7 +186,8 @@ impl Open {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.count.set(self.0.count.get() - 1);
-        self.0.closed.notify_one();
+        self.worker.local.disconnected(self.peer.sender);
+        self.open.count.set(self.open.count.get() - 1);
+        self.open.closed.notify_one();
     }
 }

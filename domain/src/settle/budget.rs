@@ -19,7 +19,7 @@ const STEPS: i128 = 100;
 pub fn open<'s>(
     budget: Budget<'_>,
     account: &PublisherId,
-    held: impl Iterator<Item = &'s SettledState>,
+    held: impl IntoIterator<Item = &'s SettledState>,
 ) -> BudgetSpent {
     let mut part = BudgetSpent {
         tenant: budget.tenant.clone(),
@@ -32,7 +32,7 @@ pub fn open<'s>(
         reported: Amount::ZERO,
         revision: 0,
     };
-    part.spent = held.map(|settled| counts(&part, settled)).sum();
+    part.spent = held.into_iter().map(|settled| counts(&part, settled)).sum();
     part
 }
 
@@ -70,14 +70,12 @@ pub struct Budget<'a> {
 }
 
 impl Budget<'_> {
-    /// What is to be written of a budget of which so much is spent: that it is, and again when the overshoot has changed.
-    /// `written` is the last that was. A refund after it makes the overshoot negative and lifts nothing: people do, by
-    /// another limit.
+    /// What is to be written of a budget of which so much is spent: that it is, once for each limit. `written` is the last that
+    /// was. A refund after it lifts nothing: people do, by another limit.
     pub fn verdict(&self, spent: Amount, written: Option<&BudgetPassed>) -> Option<BudgetPassed> {
         let limit = self.terms.limit;
-        let written = written.filter(|written| written.limit == limit);
-        let news = written.map_or(spent >= limit, |written| written.spent != spent);
-        news.then(|| BudgetPassed {
+        let told = written.is_some_and(|written| written.limit == limit);
+        (spent >= limit && !told).then(|| BudgetPassed {
             campaign: self.campaign.clone(),
             publisher: self.terms.publisher.clone(),
             currency: self.terms.currency,

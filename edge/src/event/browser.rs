@@ -9,7 +9,7 @@ use super::params::{self, Params, order_of_click, refused};
 use super::result::Row;
 use super::rows::Rows;
 use crate::http::body::{self, Format};
-use crate::http::problem::Problem;
+use crate::http::problem::{Kind, Problem};
 use crate::http::{Reply, coding};
 use crate::ids;
 use crate::routes::Client;
@@ -19,6 +19,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
+use schemas::limits;
 use schemas::offset::Offset;
 use schemas::record::catalog::KeyUse;
 use schemas::record::event::{Action, Channel};
@@ -30,6 +31,8 @@ pub const KEY: &str = "key";
 /// What became of a pixel's event, for who looks.
 pub const OUTCOME: HeaderName = HeaderName::from_static("x-tributary-event");
 
+/// Events of one request: its key is public, and what is wrong with a row is recorded too.
+const ROWS: usize = 20;
 /// What a page may tell.
 const ACTIONS: [Action; 4] = [Action::Purchase, Action::AddToCart, Action::Signup, Action::DropOff];
 /// A stranger's customer id would tie that customer to the stranger's clicks; a time of one's own reaches back for clicks;
@@ -65,9 +68,15 @@ pub async fn collect(worker: &Worker, request: Request<Incoming>) -> Result<Repl
         .ok_or_else(|| Problem::unauthorized("no parameter key, or none that is known and active"))?;
     let (format, coding) = (body::format(request.headers())?, coding::of(request.headers())?);
     let validate_only = super::validate_only(&request)?;
-    let body = coding::decode(body::read(request).await?, coding).await?;
+    let body = body::read(request, body::FORM_BYTES).await?;
+    let body = coding::decode(body, coding, body::FORM_BYTES).await?;
     let delivery = delivery(worker, client, offset, validate_only);
-    delivery.deliver(Rows::split(&body, format)?).await.reply
+    let rows = Rows::split(&body, format)?;
+    if rows.count() > ROWS {
+        let detail = format!("{} events; a page sends at most {ROWS} at once", rows.count());
+        return Err(Problem::new(Kind::InvalidBatch, detail));
+    }
+    delivery.deliver(rows).await.reply
 }
 
 /// Always an image: a page's visitor is not to see that something about it is wrong. Nothing is promised by it, but where
@@ -184,7 +193,9 @@ fn event(mut params: Params, client: &Client, referrer: Option<&str>) -> Result<
         click.map(|click| order_of_click(&client.tenant, &client.advertiser, click, known, ""))
     };
     let order = order.or_else(of_click);
-    let landing_url = params.take_value(&["landing_url", "url"]).or(referrer.map(str::to_owned));
+    // One that is too long for a landing page is no reason to lose the event.
+    let page = referrer.filter(|page| page.len() <= limits::URL_BYTES);
+    let landing_url = params.take_value(&["landing_url", "url"]).or(page.map(str::to_owned));
     let mut event = Map::new();
     for (name, value) in [
         ("action", Some(action)),

@@ -96,7 +96,9 @@ impl Delivery<'_> {
     }
 
     fn refuse(&self, refused: Refused) -> Sent {
-        if !self.validate_only {
+        // A page's key is public: whoever sends rubbish under it is not to fill the topic.
+        let kept = self.channel != Channel::Browser || self.worker.local.keeps_rejection();
+        if !self.validate_only && kept {
             self.record_rejection(refused.event_id, &refused.errors);
         }
         Sent::Settled(Row::Rejected(refused.errors))

@@ -53,7 +53,7 @@ pub async fn receive(worker: &Worker, request: Request<Incoming>) -> Result<Repl
     let form = if request.method() == Method::POST {
         body::check_form(request.headers())?;
         let coding = coding::of(request.headers())?;
-        coding::decode(body::read(request).await?, coding).await?
+        coding::decode(body::read(request, body::FORM_BYTES).await?, coding, body::FORM_BYTES).await?
     } else {
         bytes::Bytes::new()
     };

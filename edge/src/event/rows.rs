@@ -30,6 +30,15 @@ impl<'a> Rows<'a> {
     }
 }
 
+impl Rows<'_> {
+    pub fn count(&self) -> usize {
+        match self {
+            Rows::One(_) => 1,
+            Rows::Batch(rows) => rows.len(),
+        }
+    }
+}
+
 fn too_many(count: usize) -> Problem {
     Problem::new(Kind::InvalidBatch, format!("{count} events; a batch has at most {}", limits::BATCH_ROWS))
 }
@@ -41,6 +50,11 @@ fn json(body: &[u8]) -> Result<Rows<'_>, Problem> {
         std::str::from_utf8(body).map_err(|error| Problem::new(Kind::MalformedJson, format!("not UTF-8: {error}")))?;
     match body.trim_start().as_bytes().first() {
         Some(b'[') => {
+            // Counted before they are kept: half a million zeros fit into a body.
+            let count = serde_json::from_str::<Vec<IgnoredAny>>(body).map_err(malformed)?.len();
+            if count > limits::BATCH_ROWS {
+                return Err(too_many(count));
+            }
             let rows: Vec<&RawValue> = serde_json::from_str(body).map_err(malformed)?;
             Ok(Rows::Batch(rows.into_iter().map(Ok).collect()))
         }

@@ -6,22 +6,22 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Request;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap};
-use schemas::limits;
 use std::time::Duration;
 
+/// Bytes of what a network's form or a page sends: anybody may send these, so an edge holds little of each.
+pub const FORM_BYTES: usize = 64 * 1024;
 /// A megabyte takes this long at a slow 100 KB/s; who is slower holds a connection on purpose.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
-pub async fn read(request: Request<Incoming>) -> Result<Bytes, Problem> {
-    let too_large = || {
-        let detail = format!("at most {} bytes are accepted; send smaller batches", limits::BODY_BYTES);
-        Problem::new(Kind::BodyTooLarge, detail)
-    };
+/// At most `most` bytes.
+pub async fn read(request: Request<Incoming>, most: usize) -> Result<Bytes, Problem> {
+    let too_large =
+        || Problem::new(Kind::BodyTooLarge, format!("at most {most} bytes are accepted; send smaller batches"));
     // Known before a byte of it is read.
-    if request.body().size_hint().lower() > limits::BODY_BYTES as u64 {
+    if request.body().size_hint().lower() > most as u64 {
         return Err(too_large());
     }
-    let body = Limited::new(request.into_body(), limits::BODY_BYTES).collect();
+    let body = Limited::new(request.into_body(), most).collect();
     match tokio::time::timeout(BODY_TIME, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),

@@ -4,7 +4,7 @@
 
 use super::problem::{Kind, Problem};
 use bytes::Bytes;
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use hyper::header::{CONTENT_ENCODING, HeaderMap};
 use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
@@ -13,7 +13,7 @@ use std::io::{self, Chain, Read};
 
 /// Bytes decoded before other requests of the thread get their turn: about a tenth of a millisecond.
 const AT_ONCE: usize = 64 * 1024;
-/// Frames of a zstd body. A client writes one; each costs tables of its own, whatever it holds.
+/// Frames of a zstd body, members of a gzip body. A client writes one; each costs tables of its own, whatever it holds.
 const FRAMES: usize = 16;
 /// A window as large as the largest body (RFC 8878, 3.1.1.1.2: 2^(10 + 10) bytes).
 const WINDOW: u8 = 10 << 3;
@@ -39,31 +39,32 @@ pub fn of(headers: &HeaderMap) -> Result<Coding, Problem> {
     }
 }
 
-pub async fn decode(body: Bytes, coding: Coding) -> Result<Bytes, Problem> {
+/// At most `most` bytes come out.
+pub async fn decode(body: Bytes, coding: Coding, most: usize) -> Result<Bytes, Problem> {
     match coding {
         Coding::Identity => Ok(body),
-        Coding::Gzip => drain(MultiGzDecoder::new(&*body)).await,
-        Coding::Zstd => drain(Frames { rest: Some(&body), frame: None, frames: 0 }).await,
+        Coding::Gzip => drain(Members { rest: &body, member: None, members: 0 }, most).await,
+        Coding::Zstd => drain(Frames { rest: Some(&body), frame: None, frames: 0 }, most).await,
     }
 }
 
-async fn drain(mut source: impl Read) -> Result<Bytes, Problem> {
+async fn drain(mut source: impl Read, most: usize) -> Result<Bytes, Problem> {
     let mut decoded = Vec::new();
     let mut chunk = vec![0; AT_ONCE];
     loop {
         let count = match source.read(&mut chunk) {
             Ok(0) => return Ok(decoded.into()),
             Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(too_large()),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(too_large(most)),
             Err(error) => {
                 return Err(Problem::new(Kind::BadRequest, format!("the body is not what its coding says: {error}")));
             }
         };
-        if decoded.len() + count > limits::BODY_BYTES {
-            return Err(too_large());
+        if decoded.len() + count > most {
+            return Err(too_large(most));
         }
         if decoded.capacity() - decoded.len() < count {
-            let wanted = (2 * decoded.len()).clamp(AT_ONCE, limits::BODY_BYTES);
+            let wanted = (2 * decoded.len()).clamp(AT_ONCE, most);
             decoded.reserve_exact((wanted - decoded.len()).max(count));
         }
         decoded.extend_from_slice(&chunk[..count]);
@@ -71,9 +72,39 @@ async fn drain(mut source: impl Read) -> Result<Bytes, Problem> {
     }
 }
 
-fn too_large() -> Problem {
-    let detail = format!("decoded it has more than {} bytes; send smaller batches", limits::BODY_BYTES);
+fn too_large(most: usize) -> Problem {
+    let detail = format!("decoded it has more than {most} bytes; send smaller batches");
     Problem::new(Kind::BodyTooLarge, detail)
+}
+
+/// Members one after the other (RFC 1952, 2.2), as a reader.
+struct Members<'a> {
+    /// What no member has begun with yet.
+    rest: &'a [u8],
+    member: Option<GzDecoder<&'a [u8]>>,
+    members: usize,
+}
+
+impl Read for Members<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(member) = &mut self.member {
+                let count = member.read(buffer)?;
+                if count > 0 {
+                    return Ok(count);
+                }
+                self.rest = self.member.take().map_or(&[][..], GzDecoder::into_inner);
+            }
+            if self.rest.is_empty() {
+                return Ok(0);
+            }
+            self.members += 1;
+            if self.members > FRAMES {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("more than {FRAMES} members")));
+            }
+            self.member = Some(GzDecoder::new(self.rest));
+        }
+    }
 }
 
 type Patched<'a> = Chain<io::Cursor<Vec<u8>>, &'a [u8]>;

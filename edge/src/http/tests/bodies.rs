@@ -172,6 +172,25 @@ fn a_bomb_is_refused_at_the_limit() {
 }
 
 #[test]
+fn many_members_and_many_rows_are_refused_before_they_cost_anything() {
+    let edge = Edge::start();
+    let member = |text: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text).expect("memory");
+        encoder.finish().expect("memory")
+    };
+    let parts = [&b"["[..], br#"{"action":"signup","event_id":"e3"}"#, b"]"].map(member).concat();
+    let gzip = "Content-Encoding: gzip\r\n";
+    assert_eq!(post(&edge, gzip, &parts).status(), 503, "three members are one body");
+    let empty = member(b"").repeat(17);
+    let refused = post(&edge, gzip, &empty);
+    assert!(refused.status() == 400 && refused.0.contains("more than 16 members"), "{}", refused.0);
+    let zeros = format!("[{}0]", "0,".repeat(400_000));
+    let refused = post(&edge, "", zeros.as_bytes());
+    assert!(refused.status() == 422 && refused.0.contains("400001 events"), "{}", refused.0);
+}
+
+#[test]
 fn what_is_only_tried_gets_its_answer_and_is_not_recorded() {
     // Neither Kafka nor the spool takes anything here: to record is to fail.
     let edge = Edge::start();
@@ -217,7 +236,7 @@ proptest::proptest! {
                     *place = *byte;
                 }
             }
-            let decoded = runtime.block_on(coding::decode(body.into(), coding));
+            let decoded = runtime.block_on(coding::decode(body.into(), coding, schemas::limits::BODY_BYTES));
             assert!(decoded.is_err() || decoded.is_ok_and(|decoded| decoded.len() <= schemas::limits::BODY_BYTES));
         }
     }

@@ -47,6 +47,22 @@ fn a_pixel_is_always_an_image_and_says_what_became_of_its_event() {
 }
 
 #[test]
+fn a_page_sends_little_at_once_and_a_long_address_of_it_costs_no_event() {
+    let taking = Edge::start_with(true);
+    let collect = format!("POST /collect?key={BROWSER_KEY}");
+    let batch = |rows: usize| {
+        let rows: Vec<_> = (0..rows).map(|row| format!(r#"{{"action":"signup","event_id":"e{row}"}}"#)).collect();
+        format!("[{}]", rows.join(","))
+    };
+    assert_eq!(taking.request(&collect, "", &batch(20)).status(), 202);
+    assert_eq!(taking.request(&collect, "", &batch(21)).status(), 422);
+    assert_eq!(taking.request(&collect, "", &" ".repeat(64 * 1024 + 1)).status(), 413);
+    let referrer = format!("Referer: https://shop.example/?{}\r\n", "x".repeat(5000));
+    let (head, _) = get(&taking, &format!("/pixel.gif?key={BROWSER_KEY}&action=signup&event_id=e"), &referrer);
+    assert!(head.contains("x-tributary-event: accepted"), "{head}");
+}
+
+#[test]
 fn the_script_is_small_cached_and_known_by_its_tag() {
     let edge = Edge::start();
     assert!(SCRIPT.len() < 2048, "{} bytes", SCRIPT.len());

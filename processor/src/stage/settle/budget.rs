@@ -30,13 +30,19 @@ pub fn count<S: Store>(
     for campaign in former.into_iter().chain([&entry.campaign]) {
         let budgets = catalog.budgets(&entry.tenant, campaign, catalog.read_to());
         let mut parts = parts(task, &entry.tenant, &entry.publisher, campaign)?;
-        for terms in budgets.iter().filter(|terms| !parts.iter().any(|part| is_of(part, terms))).collect::<Vec<_>>() {
-            let budget = Budget { tenant: &entry.tenant, campaign, terms };
-            parts.push(budget::open(budget, &entry.publisher, held(task, entry)?.iter()));
+        let known = parts.len();
+        let theirs = |terms: &&catalog::Budget| terms.publisher.as_ref().is_none_or(|of| *of == entry.publisher);
+        let new: Vec<_> =
+            budgets.iter().filter(theirs).filter(|terms| !parts.iter().any(|part| is_of(part, terms))).collect();
+        if !new.is_empty() {
+            let held = held(task, entry)?;
+            let open = |terms| budget::open(Budget { tenant: &entry.tenant, campaign, terms }, &entry.publisher, &held);
+            parts.extend(new.into_iter().map(open));
         }
-        for part in parts {
+        for (number, part) in parts.into_iter().enumerate() {
             let change = budget::change(&part, before, after);
-            if change.is_zero() {
+            // A new one is kept in any case: it is not made again.
+            if change.is_zero() && number < known {
                 continue;
             }
             let limit = budgets.iter().find(|terms| is_of(&part, terms)).map(|terms| terms.limit);
@@ -62,7 +68,7 @@ fn parts<S: Store>(
     all(task, Table::Budgets, &from, &to)
 }
 
-/// All that the entry's account holds: read once for each of its budgets, since one may be set on a campaign that runs.
+/// All that the entry's account holds: read once for each budget, since one may be set on a campaign that runs.
 fn held<S: Store>(task: &Task<S>, entry: &JournalEntry) -> Result<Vec<SettledState>, StoreError> {
     let (from, to) = keys::all_settled(&entry.tenant, &entry.publisher);
     all(task, Table::Settled, &from, &to)
